@@ -25,65 +25,6 @@ from paddle_vit.models.layers import (
 )
 
 
-def sincos_1d(num_positions, dim):
-    """Fixed sine-cosine table of positions in a row (Vaswani et al., 2017, section 3.5).
-
-    Channel 2i of position p is sin(p / 10000^(2i / dim)), channel 2i + 1 is cos of the same angle.
-
-    Args:
-        num_positions: N, the positions are 0 to N - 1.
-        dim: C, channels, an even number.
-
-    Returns:
-        [N, C] float32
-    """
-    position = paddle.arange(num_positions, dtype="float32").unsqueeze(1)  # N 1
-    frequency = 10000.0 ** (-paddle.arange(0, dim, 2, dtype="float32") / dim)  # C/2
-    angle = position * frequency  # N C/2
-    return paddle.stack([paddle.sin(angle), paddle.cos(angle)], axis=-1).flatten(1)  # N C
-
-
-def sincos_2d(grid, dim):
-    """Fixed sine-cosine table of positions on a grid: half of the channels tell the row, half the column.
-
-    Args:
-        grid: (rows, columns) of patches; N = rows * columns. Patches are numbered row by row.
-        dim: C, channels, divisible by 4. Channels 0 to C/2 - 1 hold sincos_1d of the row, the others of the column.
-
-    Returns:
-        [N, C] float32
-    """
-    rows, columns = grid
-    row = sincos_1d(rows, dim // 2).unsqueeze(1).expand([rows, columns, dim // 2])
-    column = sincos_1d(columns, dim // 2).unsqueeze(0).expand([rows, columns, dim // 2])
-    return paddle.concat([row, column], axis=-1).flatten(0, 1)  # N C
-
-
-def fixed_position_embedding(position, grid, embed_dim, class_token):
-    """The table for position "sincos-1d" or "sincos-2d", zeros for the class token; None for "none".
-
-    Returns:
-        [1, T, C] float32, or None
-
-    Raises:
-        ValueError: an unknown kind, or channels that the sines and cosines cannot share equally.
-    """
-    if position == "none":
-        return None
-    parts = {"sincos-1d": 2, "sincos-2d": 4}.get(position)
-    if parts is None:
-        raise ValueError(f"position={position!r} is not one of 'learned', 'sincos-1d', 'sincos-2d', 'none'")
-    if embed_dim % parts:
-        raise ValueError(f"position={position!r} needs an embed_dim divisible by {parts}, got {embed_dim}")
-    if position == "sincos-1d":
-        table = sincos_1d(grid[0] * grid[1], embed_dim)  # N C
-    else:
-        table = sincos_2d(grid, embed_dim)  # N C
-    if class_token:
-        table = paddle.concat([paddle.zeros([1, embed_dim]), table])  # 1+N C
-    return table.unsqueeze(0)  # 1 T C
-
-
 class PatchEmbedding(nn.Layer):
     """Image to tokens (section 3.1, equation 1): patches, class token, positions."""
 
@@ -165,6 +106,65 @@ class PatchEmbedding(nn.Layer):
         if self.position_embedding is not None:
             x = x + self.position_embedding
         return self.dropout(x)
+
+
+def sincos_1d(num_positions, dim):
+    """Fixed sine-cosine table of positions in a row (Vaswani et al., 2017, section 3.5).
+
+    Channel 2i of position p is sin(p / 10000^(2i / dim)), channel 2i + 1 is cos of the same angle.
+
+    Args:
+        num_positions: N, the positions are 0 to N - 1.
+        dim: C, channels, an even number.
+
+    Returns:
+        [N, C] float32
+    """
+    position = paddle.arange(num_positions, dtype="float32").unsqueeze(1)  # N 1
+    frequency = 10000.0 ** (-paddle.arange(0, dim, 2, dtype="float32") / dim)  # C/2
+    angle = position * frequency  # N C/2
+    return paddle.stack([paddle.sin(angle), paddle.cos(angle)], axis=-1).flatten(1)  # N C
+
+
+def sincos_2d(grid, dim):
+    """Fixed sine-cosine table of positions on a grid: half of the channels tell the row, half the column.
+
+    Args:
+        grid: (rows, columns) of patches; N = rows * columns. Patches are numbered row by row.
+        dim: C, channels, divisible by 4. Channels 0 to C/2 - 1 hold sincos_1d of the row, the others of the column.
+
+    Returns:
+        [N, C] float32
+    """
+    rows, columns = grid
+    row = sincos_1d(rows, dim // 2).unsqueeze(1).expand([rows, columns, dim // 2])
+    column = sincos_1d(columns, dim // 2).unsqueeze(0).expand([rows, columns, dim // 2])
+    return paddle.concat([row, column], axis=-1).flatten(0, 1)  # N C
+
+
+def fixed_position_embedding(position, grid, embed_dim, class_token):
+    """The table for position "sincos-1d" or "sincos-2d", zeros for the class token; None for "none".
+
+    Returns:
+        [1, T, C] float32, or None
+
+    Raises:
+        ValueError: an unknown kind, or channels that the sines and cosines cannot share equally.
+    """
+    if position == "none":
+        return None
+    parts = {"sincos-1d": 2, "sincos-2d": 4}.get(position)
+    if parts is None:
+        raise ValueError(f"position={position!r} is not one of 'learned', 'sincos-1d', 'sincos-2d', 'none'")
+    if embed_dim % parts:
+        raise ValueError(f"position={position!r} needs an embed_dim divisible by {parts}, got {embed_dim}")
+    if position == "sincos-1d":
+        table = sincos_1d(grid[0] * grid[1], embed_dim)  # N C
+    else:
+        table = sincos_2d(grid, embed_dim)  # N C
+    if class_token:
+        table = paddle.concat([paddle.zeros([1, embed_dim]), table])  # 1+N C
+    return table.unsqueeze(0)  # 1 T C
 
 
 class Attention(nn.Layer):

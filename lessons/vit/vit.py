@@ -1,0 +1,485 @@
+# 视觉 Transformer (ViT): 填写下面每个 TODO, 然后运行 paddle-vit grade vit。提示: paddle-vit hint vit。
+# The Vision Transformer (ViT): fill in every TODO below, then run paddle-vit grade vit. For a hint: paddle-vit hint vit.
+"""Vision Transformer (ViT): Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, arXiv:2010.11929.
+
+Axes, by the same letter everywhere:
+    B  images in a batch
+    N  image tokens, one a patch
+    T  all tokens: 1 + N with a class token, N without
+    C  channels of a token (embed_dim)
+    H  attention heads
+    D  channels of one head, C / H
+    K  classes
+"""
+
+import paddle
+import paddle.nn as nn
+import paddle.nn.functional as F
+
+from paddle_vit.models.layers import (
+    DropPath,
+    check_image,
+    head_width,
+    init_weights,
+    pair,
+    patch_grid,
+    trunc_normal_,
+)
+
+
+class PatchEmbedding(nn.Layer):
+    """Image to tokens (section 3.1, equation 1): patches, class token, positions."""
+
+    def __init__(
+        self,
+        image_size=224,
+        patch_size=16,
+        in_channels=3,
+        embed_dim=768,
+        dropout=0.0,
+        class_token=True,
+        position="learned",
+    ):
+        """Create, under these names:
+
+        patch_embedding: nn.Conv2D from in_channels to embed_dim, one step a patch, with bias
+        class_token: parameter [1, 1, C], truncated normal with std 0.02 (trunc_normal_); None when class_token is false
+        position_embedding: when position is "learned" a parameter [1, T, C], truncated normal with std 0.02, where T
+            counts the class token if there is one; otherwise what fixed_position_embedding returns, which is not trained
+        dropout: nn.Dropout with probability dropout
+
+        image_size, patch_size (pixels) and grid (patches) are given, each as (height, width).
+        """
+        super().__init__()
+        self.image_size = pair(image_size)
+        self.patch_size = pair(patch_size)
+        self.grid = patch_grid(image_size, patch_size)
+        # TODO 1.1  创建卷积、类别 token、位置编码与 dropout / create the convolution, class token, position embedding and dropout
+        raise NotImplementedError("TODO 1.1 PatchEmbedding.__init__")
+
+    def embed_patches(self, image):
+        """Turn each patch into a token with the one convolution. Patches are numbered row by row.
+
+        Args:
+            image: [B, in_channels, height, width]
+
+        Returns:
+            [B, N, C]
+        """
+        # TODO 1.2  卷积, 再把每个格点变成一个 token / convolve, then make every place a token
+        raise NotImplementedError("TODO 1.2 PatchEmbedding.embed_patches")
+
+    def add_class_token(self, x):
+        """Put the class token before the image tokens of every sample; without a class token return x as it is.
+
+        Args:
+            x: [B, N, C]
+
+        Returns:
+            [B, T, C]
+        """
+        # TODO 1.3  把类别 token 放到每个样本的图像 token 之前 / put the class token before the image tokens of every sample
+        raise NotImplementedError("TODO 1.3 PatchEmbedding.add_class_token")
+
+    def forward(self, image):
+        """Equation 1: patches to tokens, class token first, positions added to all tokens (if there are any), dropout.
+
+        Args:
+            image: [B, in_channels, height, width]
+
+        Returns:
+            [B, T, C]
+        """
+        # TODO 1.4  按公式 1 的次序: 图像块, 类别 token, 位置编码, dropout / equation 1, in its order: patches, class token, positions, dropout
+        raise NotImplementedError("TODO 1.4 PatchEmbedding.forward")
+
+
+def sincos_1d(num_positions, dim):
+    """Fixed sine-cosine table of positions in a row (Vaswani et al., 2017, section 3.5).
+
+    Channel 2i of position p is sin(p / 10000^(2i / dim)), channel 2i + 1 is cos of the same angle.
+
+    Args:
+        num_positions: N, the positions are 0 to N - 1.
+        dim: C, channels, an even number.
+
+    Returns:
+        [N, C] float32
+    """
+    # TODO 1.5  算出角度表, 正弦与余弦逐通道交替 / angles of all positions, sine and cosine in turn
+    raise NotImplementedError("TODO 1.5 sincos_1d")
+
+
+def sincos_2d(grid, dim):
+    """Fixed sine-cosine table of positions on a grid: half of the channels tell the row, half the column.
+
+    Args:
+        grid: (rows, columns) of patches; N = rows * columns. Patches are numbered row by row.
+        dim: C, channels, divisible by 4. Channels 0 to C/2 - 1 hold sincos_1d of the row, the others of the column.
+
+    Returns:
+        [N, C] float32
+    """
+    # TODO 1.6  前一半通道编码行号, 后一半编码列号 / the row in the first half of the channels, the column in the second
+    raise NotImplementedError("TODO 1.6 sincos_2d")
+
+
+def fixed_position_embedding(position, grid, embed_dim, class_token):
+    """The table for position "sincos-1d" or "sincos-2d", zeros for the class token; None for "none".
+
+    Returns:
+        [1, T, C] float32, or None
+
+    Raises:
+        ValueError: an unknown kind, or channels that the sines and cosines cannot share equally.
+    """
+    if position == "none":
+        return None
+    parts = {"sincos-1d": 2, "sincos-2d": 4}.get(position)
+    if parts is None:
+        raise ValueError(f"position={position!r} is not one of 'learned', 'sincos-1d', 'sincos-2d', 'none'")
+    if embed_dim % parts:
+        raise ValueError(f"position={position!r} needs an embed_dim divisible by {parts}, got {embed_dim}")
+    if position == "sincos-1d":
+        table = sincos_1d(grid[0] * grid[1], embed_dim)  # N C
+    else:
+        table = sincos_2d(grid, embed_dim)  # N C
+    if class_token:
+        table = paddle.concat([paddle.zeros([1, embed_dim]), table])  # 1+N C
+    return table.unsqueeze(0)  # 1 T C
+
+
+class Attention(nn.Layer):
+    """Multi-head self-attention (appendix A, equations 5 to 8): every token looks at every token."""
+
+    def __init__(self, embed_dim=768, num_heads=12, qkv_bias=True, dropout=0.0, attention_dropout=0.0):
+        """Create, under these names:
+
+        qkv: nn.Linear, C to 3C, with a bias only when qkv_bias is true: q, k and v of all heads at once
+        attention_dropout: nn.Dropout with probability attention_dropout, for the weights
+        proj: nn.Linear, C to C, with bias
+        dropout: nn.Dropout with probability dropout, for the output
+
+        num_heads (H) and head_dim (D) are given.
+        """
+        super().__init__()
+        self.num_heads = num_heads
+        self.head_dim = head_width(embed_dim, num_heads)
+        # TODO 1.7  创建 qkv、proj 与两个 dropout / create qkv, proj and the two dropouts
+        raise NotImplementedError("TODO 1.7 Attention.__init__")
+
+    def split_heads(self, qkv):
+        """Take q, k and v of every head out of the channels.
+
+        Args:
+            qkv: [B, T, 3C]; along the channels come all of q, then all of k, then all of v, and inside each of them
+                head after head.
+
+        Returns:
+            q, k, v, each [B, H, T, D]
+        """
+        # TODO 1.8  把 [B, T, 3C] 拆成 q、k、v, 各为 [B, H, T, D] / [B, T, 3C] to q, k and v, each [B, H, T, D]
+        raise NotImplementedError("TODO 1.8 Attention.split_heads")
+
+    def attention_weights(self, q, k):
+        """How much each token (row) looks at each token (column): softmax(q k^T / sqrt(D)), equation 6.
+
+        Args:
+            q, k: [B, H, T, D]
+
+        Returns:
+            [B, H, T, T], every row sums to 1
+        """
+        # TODO 1.9  缩放点积, 再 softmax / scaled dot products, then softmax
+        raise NotImplementedError("TODO 1.9 Attention.attention_weights")
+
+    def merge_heads(self, x):
+        """Put the heads' results side by side in the channels, head after head: the inverse of split_heads for one of
+        q, k, v.
+
+        Args:
+            x: [B, H, T, D]
+
+        Returns:
+            [B, T, C]
+        """
+        # TODO 1.10  把 [B, H, T, D] 合并回 [B, T, C] / [B, H, T, D] back to [B, T, C]
+        raise NotImplementedError("TODO 1.10 Attention.merge_heads")
+
+    def forward(self, x):
+        """Equations 5 to 8: weights @ v in each head, then the projection.
+
+        qkv, split_heads, attention_weights, attention_dropout on the weights, weights @ v, merge_heads, proj, dropout.
+
+        Args:
+            x: [B, T, C]
+
+        Returns:
+            [B, T, C]
+        """
+        # TODO 1.11  把前面三步接起来, 再投影 / put the three steps together, then project
+        raise NotImplementedError("TODO 1.11 Attention.forward")
+
+
+class Mlp(nn.Layer):
+    """The same two-layer network for every token (section 3.1: "two layers with a GELU non-linearity")."""
+
+    def __init__(self, embed_dim=768, mlp_ratio=4.0, dropout=0.0):
+        """Create, under these names:
+
+        fc1: nn.Linear, C to int(C * mlp_ratio), with bias
+        fc2: nn.Linear, back to C, with bias
+        dropout: nn.Dropout with probability dropout
+        """
+        super().__init__()
+        # TODO 1.12  创建 fc1、fc2 与 dropout / create fc1, fc2 and dropout
+        raise NotImplementedError("TODO 1.12 Mlp.__init__")
+
+    def forward(self, x):
+        """fc1, the exact GELU (not its tanh approximation), dropout, fc2, dropout.
+
+        Args:
+            x: [B, T, C]
+
+        Returns:
+            [B, T, C]
+        """
+        # TODO 1.13  fc1, GELU, dropout, fc2, dropout / fc1, GELU, dropout, fc2, dropout
+        raise NotImplementedError("TODO 1.13 Mlp.forward")
+
+
+class EncoderLayer(nn.Layer):
+    """Attention and MLP, each behind a LayerNorm and beside a residual connection (equations 2 and 3)."""
+
+    def __init__(
+        self,
+        embed_dim=768,
+        num_heads=12,
+        mlp_ratio=4.0,
+        qkv_bias=True,
+        dropout=0.0,
+        attention_dropout=0.0,
+        droppath=0.0,
+    ):
+        """Create, under these names:
+
+        attn_norm, mlp_norm: nn.LayerNorm over C channels with epsilon 1e-6
+        attn: Attention, which gets embed_dim, num_heads, qkv_bias, dropout and attention_dropout
+        mlp: Mlp, which gets embed_dim, mlp_ratio and dropout
+        drop_path: DropPath with probability droppath
+        """
+        super().__init__()
+        # TODO 1.14  创建两个层归一化、注意力、MLP 与 DropPath / create two norms, the attention, the MLP and DropPath
+        raise NotImplementedError("TODO 1.14 EncoderLayer.__init__")
+
+    def forward(self, x):
+        """Equations 2 and 3: x + attn(norm(x)), then x + mlp(norm(x)); drop_path acts on each branch, before the sum.
+
+        Args:
+            x: [B, T, C]
+
+        Returns:
+            [B, T, C]
+        """
+        # TODO 1.15  两个分支: 前置归一化, DropPath, 残差连接 / two branches: pre-norm, drop path, residual
+        raise NotImplementedError("TODO 1.15 EncoderLayer.forward")
+
+
+class Encoder(nn.Layer):
+    """A stack of encoder layers and a last LayerNorm."""
+
+    def __init__(
+        self,
+        embed_dim=768,
+        depth=12,
+        num_heads=12,
+        mlp_ratio=4.0,
+        qkv_bias=True,
+        dropout=0.0,
+        attention_dropout=0.0,
+        droppath=0.0,
+    ):
+        """Create, under these names:
+
+        layers: nn.LayerList of depth EncoderLayers, each with its own weights. The probability of dropping a path grows
+            linearly from 0 in the first layer to droppath in the last; a single layer has 0.
+        norm: nn.LayerNorm over C channels with epsilon 1e-6
+        """
+        super().__init__()
+        # TODO 1.16  创建 depth 个编码器层 (丢弃率线性增加) 与最后的层归一化 / create depth layers with growing drop path, and the last norm
+        raise NotImplementedError("TODO 1.16 Encoder.__init__")
+
+    def forward(self, x):
+        """All layers in turn, then the norm.
+
+        Args:
+            x: [B, T, C]
+
+        Returns:
+            [B, T, C]
+        """
+        # TODO 1.17  依次经过各层, 最后归一化一次 / all layers in turn, then one norm
+        raise NotImplementedError("TODO 1.17 Encoder.forward")
+
+
+class VisionTransformer(nn.Layer):
+    """ViT. Images [B, in_channels, height, width] in, logits [B, K] out; features [B, C] when num_classes is 0."""
+
+    def __init__(
+        self,
+        image_size=224,
+        patch_size=16,
+        in_channels=3,
+        num_classes=1000,
+        embed_dim=768,
+        depth=12,
+        num_heads=12,
+        mlp_ratio=4.0,
+        qkv_bias=True,
+        dropout=0.0,
+        attention_dropout=0.0,
+        droppath=0.0,
+        *,
+        pool="class",
+        position="learned",
+        representation_size=None,
+    ):
+        """Create, under these names:
+
+        patch_embedding: PatchEmbedding, with a class token only when pool is "class", and with dropout
+        encoder: Encoder
+        pre_logits: nn.Linear, C to representation_size, with bias; None when representation_size is None
+        head: nn.Linear to num_classes, with bias, from C or from representation_size; nn.Identity when num_classes is 0
+
+        At the end apply init_weights to the whole model. in_channels and pool are given.
+
+        Args:
+            image_size, patch_size: pixels, an int or (height, width).
+            pool: what the head reads: "class", the class token; "mean", the mean of all image tokens.
+            position: "learned", "sincos-1d", "sincos-2d" or "none".
+            representation_size: channels of the hidden layer of the head in pre-training (section 3.1); None in
+                fine-tuning.
+
+        Raises:
+            ValueError: patches that do not tile the image, heads that do not divide embed_dim, an unknown position or
+                pool.
+        """
+        super().__init__()
+        self.in_channels = in_channels
+        self.pool = check_pool(pool)
+        # TODO 1.18  创建图像块嵌入、编码器与分类头, 再统一初始化 / create patch embedding, encoder and head, then initialise
+        raise NotImplementedError("TODO 1.18 VisionTransformer.__init__")
+
+    def forward_features(self, image):
+        """Image to normalised tokens.
+
+        Args:
+            image: [B, in_channels, height, width]
+
+        Returns:
+            [B, T, C], the class token, if there is one, first
+
+        Raises:
+            ValueError: images of another size or number of channels.
+        """
+        check_image(image, self.patch_embedding.image_size, self.in_channels)
+        return self.encoder(self.patch_embedding(image))
+
+    def forward_head(self, x):
+        """Tokens to logits (equation 4): pool, then pre_logits and tanh where there is such a layer, then head.
+
+        Args:
+            x: [B, T, C], what the encoder gives
+
+        Returns:
+            [B, K]
+        """
+        # TODO 1.19  池化, pre_logits 与 tanh (如果有), 分类头 / pool, pre_logits and tanh if there is one, head
+        raise NotImplementedError("TODO 1.19 VisionTransformer.forward_head")
+
+    def forward(self, image):
+        return self.forward_head(self.forward_features(image))
+
+    def set_image_size(self, image_size):
+        """Make the model take another resolution: same patches, more or fewer of them, positions resized (section 3.2).
+
+        Args:
+            image_size: pixels, an int or (height, width).
+
+        Raises:
+            ValueError: the patches do not tile the image.
+        """
+        embedding = self.patch_embedding
+        old_grid, grid = embedding.grid, patch_grid(image_size, embedding.patch_size)
+        table = embedding.position_embedding
+        if table is not None:
+            num_prefix = table.shape[1] - old_grid[0] * old_grid[1]
+            with paddle.no_grad():
+                resized = resize_position_embedding(table, old_grid, grid, num_prefix)
+            if table.stop_gradient:
+                embedding.register_buffer("position_embedding", resized, persistable=False)
+            else:
+                embedding.position_embedding = embedding.create_parameter(resized.shape)
+                embedding.position_embedding.set_value(resized)
+        embedding.image_size, embedding.grid = pair(image_size), grid
+
+
+def check_pool(pool):
+    """pool, if it is one that the head knows.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if pool not in ("class", "mean"):
+        raise ValueError(f"pool={pool!r} is not one of 'class', 'mean'")
+    return pool
+
+
+def resize_position_embedding(position_embedding, old_grid, new_grid, num_prefix=1):
+    """Position embeddings for another resolution (section 3.2): bicubic interpolation on the grid of patches.
+
+    The rows of the tokens that stand before the image tokens are kept as they are. Interpolation is bicubic with
+    align_corners false.
+
+    Args:
+        position_embedding: [1, P + N, C]
+        old_grid, new_grid: (rows, columns) of patches; N = old rows * old columns, patches numbered row by row.
+        num_prefix: P, tokens before the image tokens: 1 for the class token, 0 for none.
+
+    Returns:
+        [1, P + N', C] with N' = new rows * new columns
+    """
+    # TODO 1.20  保留前缀 token 的位置, 图像 token 的位置按网格插值 / keep the prefix rows, interpolate the others on the grid of patches
+    raise NotImplementedError("TODO 1.20 resize_position_embedding")
+
+
+# Table 1 of the paper, and the smaller ones of "How to train your ViT?" (Steiner et al., TMLR 2022, table 2)
+SIZES = {
+    "tiny": dict(embed_dim=192, depth=12, num_heads=3),
+    "small": dict(embed_dim=384, depth=12, num_heads=6),
+    "base": dict(embed_dim=768, depth=12, num_heads=12),
+    "large": dict(embed_dim=1024, depth=24, num_heads=16),
+    "huge": dict(embed_dim=1280, depth=32, num_heads=16),
+}
+
+# size, patch, image sizes for which weights were published
+_PUBLISHED = [
+    ("tiny", 16, (224, 384)),
+    ("small", 8, (224,)),
+    ("small", 16, (224, 384)),
+    ("small", 32, (224, 384)),
+    ("base", 8, (224,)),
+    ("base", 16, (224, 384)),
+    ("base", 32, (224, 384)),
+    ("large", 14, (224,)),
+    ("large", 16, (224, 384)),
+    ("large", 32, (224, 384)),
+    ("huge", 14, (224,)),
+]
+
+# name as in timm -> arguments of VisionTransformer
+MODELS = {
+    f"vit_{size}_patch{patch}_{image}": dict(image_size=image, patch_size=patch, **SIZES[size])
+    for size, patch, images in _PUBLISHED
+    for image in images
+}

@@ -1,0 +1,72 @@
+"""What several commands share: language, lesson, exercise, hand-in; and an error that is shown in one line."""
+
+import locale
+import os
+
+from paddle_vit.exercises import lesson_names, load_lesson
+from paddle_vit.grader.collect import CannotRead, collect
+from paddle_vit.grader.messages import say
+from paddle_vit.grader.project import default_hand_in
+
+
+class Refused(Exception):
+    """Input that a command cannot work with; shown without a traceback, exit status 2."""
+
+
+def add_language(parser):
+    parser.add_argument(
+        "--lang",
+        choices=["zh", "en"],
+        help="language of what is shown (default: from the notebook, PADDLE_VIT_LANG or the locale)",
+    )
+
+
+def language_of(args, hand_in=None):
+    """--lang, then PADDLE_VIT_LANG, then the notebook's language, then the locale."""
+    if getattr(args, "lang", None):
+        return args.lang
+    if os.environ.get("PADDLE_VIT_LANG") in ("zh", "en"):
+        return os.environ["PADDLE_VIT_LANG"]
+    if hand_in is not None:
+        for language in ("zh", "en"):
+            if any(unit.file.endswith(f".{language}.ipynb") for unit in hand_in.units):
+                return language
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if os.environ.get(variable):
+            return "zh" if os.environ[variable].lower().startswith("zh") else "en"
+    return "zh" if (locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
+
+
+def find_lesson(name):
+    try:
+        return load_lesson(name)
+    except ValueError as error:
+        raise Refused(error) from None
+
+
+def find_exercise(target, lesson_name=None):
+    """The (lesson, exercise) of a dotted path or number; over all lessons when none is named.
+
+    Raises:
+        Refused: there is none, with the nearest.
+    """
+    lessons = [find_lesson(lesson_name)] if lesson_name else [load_lesson(name) for name in lesson_names()]
+    problem = None
+    for lesson in lessons:
+        try:
+            return lesson, lesson.find(target)
+        except ValueError as error:
+            problem = problem or error
+    raise Refused(problem)
+
+
+def read_hand_in(lesson, paths, args):
+    """The hand-in at these paths, or the learner's own files.
+
+    Raises:
+        Refused: there is nothing that can be read.
+    """
+    try:
+        return collect(paths) if paths else default_hand_in(lesson)
+    except CannotRead as error:
+        raise Refused(say(error.key, language_of(args), **error.values)) from None

@@ -1,0 +1,92 @@
+"""grade and watch."""
+
+import json
+
+from paddle_vit.commands.common import Refused, add_language, find_lesson, language_of, read_hand_in
+from paddle_vit.grader.messages import say
+
+
+def add_commands(subparsers):
+    parser = subparsers.add_parser(
+        "grade",
+        help="grade a hand-in",
+        description="Grade every exercise of a lesson. Exit status: 0 all passed, 1 not all, 2 could not grade.",
+    )
+    parser.add_argument("lesson", metavar="LESSON")
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="*",
+        help="files, notebooks or folders that hold the hand-in between them (default: lessons/LESSON or its notebook, "
+        "whichever has more finished exercises)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--only", metavar="TARGET", help="one exercise, by name or number")
+    parser.add_argument("--seed", type=_seed, help="of the random inputs, to repeat an earlier run")
+    add_language(parser)
+    parser.set_defaults(run=run_grade)
+
+    parser = subparsers.add_parser(
+        "watch", help="grade whenever a file is saved", description="Grade whenever a file of the hand-in is saved."
+    )
+    parser.add_argument("lesson", metavar="LESSON")
+    parser.add_argument("paths", metavar="PATH", nargs="*", help="as for grade")
+    add_language(parser)
+    parser.set_defaults(run=run_watch)
+
+
+def _seed(text):
+    seed = int(text)
+    if not 0 < seed < 10**9:
+        raise ValueError
+    return seed
+
+
+def run_grade(args):
+    lesson = find_lesson(args.lesson)
+    hand_in = read_hand_in(lesson, args.paths, args)
+    language = language_of(args, hand_in)
+    only = None
+    if args.only:
+        try:
+            only = lesson.find(args.only)
+        except ValueError as error:
+            raise Refused(error) from None
+    if not any(exercise.target in hand_in.definitions for exercise in lesson.exercises) and not hand_in.problems:
+        raise Refused(say("no_hand_in", language, path=hand_in.source))
+    if args.json:
+        report = graded(lesson, hand_in, language, args.seed, only)
+        print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
+    else:
+        from paddle_vit.grader.report import console, progress_bar, show_report
+
+        out = console()
+        with progress_bar(out, len(lesson.exercises), say("grading_now", language)) as bar:
+            report = graded(lesson, hand_in, language, args.seed, only, lambda *_: bar.advance(bar.task_ids[0]))
+        show_report(out, report, only)
+    if not args.paths and only is None:
+        from paddle_vit.grader.project import Progress
+
+        Progress().record(report, hand_in)
+    if only:
+        return 0 if report.verdicts[lesson.exercises.index(only)].state == "passed" else 1
+    return 0 if report.all_passed else 1
+
+
+def graded(lesson, hand_in, language, seed=None, only=None, on_verdict=None):
+    """grader.grade.grade, with a missing Paddle as Refused."""
+    from paddle_vit.grader.grade import grade
+    from paddle_vit.runtime import PaddleMissing
+
+    try:
+        return grade(lesson, hand_in, language, seed, only, on_verdict)
+    except PaddleMissing as error:
+        raise Refused(error) from None
+
+
+def run_watch(args):
+    from paddle_vit.commands.watch import watch
+
+    lesson = find_lesson(args.lesson)
+    hand_in = read_hand_in(lesson, args.paths, args)
+    return watch(lesson, args, hand_in)

@@ -1,0 +1,153 @@
+"""Put a learner's definitions in the place of the reference's, and nothing else.
+
+The reference module is executed afresh. The learner's definition is compiled into a namespace of its own, a copy of the
+reference's names plus the helpers and imports that it reaches, and then set into the reference module. So a helper of
+the learner's that happens to be called like a reference function disturbs nobody, and what is not an exercise comes
+from the reference.
+"""
+
+import ast
+import functools
+import importlib.util
+import types
+from pathlib import Path
+
+
+class Reference:
+    """A module with exercises, as text, syntax tree and code."""
+
+    def __init__(self, module_name):
+        self.name = module_name
+        package, *rest = module_name.split(".")  # found by path: importing paddle_vit.models would load Paddle
+        folder = Path(importlib.util.find_spec(package).submodule_search_locations[0])
+        self.text = folder.joinpath(*rest).with_suffix(".py").read_text(encoding="utf-8")
+        self.tree = ast.parse(self.text)
+        self.definitions = {}  # "Attention" and "Attention.forward" -> node
+        for node in self.tree.body:
+            for name, member in members(node):
+                self.definitions[name] = member
+
+    @functools.cached_property
+    def _code(self):
+        return compile(self.tree, f"<reference {self.name}>", "exec")
+
+    def execute(self):
+        """A fresh module of the reference's definitions."""
+        module = types.ModuleType(self.name)
+        exec(self._code, module.__dict__)
+        return module
+
+    def source(self, target):
+        """The text of one definition, from its first decorator on, indented as it stands in the file."""
+        node = self.definitions[target]
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        return "".join(self.text.splitlines(keepends=True)[first - 1 : node.end_lineno])
+
+
+@functools.cache
+def load_reference(module_name):
+    """The Reference of a module, read once."""
+    return Reference(module_name)
+
+
+def members(node):
+    """(dotted name, node) of a top-level function or class and of the class's functions."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        yield node.name, node
+    elif isinstance(node, ast.ClassDef):
+        yield node.name, node
+        for member in node.body:
+            if isinstance(member, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield f"{node.name}.{member.name}", member
+
+
+def graft(reference, definitions, extras=()):
+    """The reference module with some definitions replaced.
+
+    Args:
+        reference: a Reference.
+        definitions: Definitions (see collect.py): target, node, members and unit.
+        extras: Statements of the hand-in: imports, helpers and constants, of which those are run that the definitions
+            reach.
+
+    Returns:
+        A module. Where the learner's code raises while it is being defined, that exception.
+    """
+    module = reference.execute()
+    own = types.ModuleType(reference.name)
+    own.__dict__.update(module.__dict__)
+    targets = {definition.target.split(".")[0] for definition in definitions}
+    taken = set(reference.definitions) | targets
+    for statement in _reached(definitions, extras, taken):
+        _execute([statement.node], own, statement.unit.name)
+        own.__dict__.update({name: module.__dict__[name] for name in taken & set(module.__dict__)})  # after import *
+    for definition in definitions:
+        owner, _, name = definition.target.rpartition(".")
+        if owner:
+            helpers = [
+                member
+                for member in definition.members
+                if f"{owner}.{getattr(member, 'name', '')}" not in reference.definitions
+            ]
+            _graft_method(getattr(module, owner), name, definition, helpers, own)
+        else:
+            _execute([definition.node], own, definition.unit.name)
+            setattr(module, name, own.__dict__[name])
+    return module
+
+
+def _graft_method(owner, name, definition, helpers, own):
+    if isinstance(definition.node, ast.Assign):  # Attention.forward = a_function
+        value = ast.Assign([ast.Name("~value", ast.Store())], definition.node.value)
+        _execute([_located(value, definition.node)], own, definition.unit.name)
+        setattr(owner, name, own.__dict__.pop("~value"))
+        return
+    # A class body of its own, so that private names and zero-argument super() mean what they mean in the hand-in.
+    # The extra method shares the cell in which Python keeps the class for super(): it is pointed to the real class.
+    cell = ast.parse("def __cell(): return __class__").body[0]
+    body = [cell, *helpers, definition.node]
+    holder = ast.ClassDef(name=owner.__name__, bases=[], keywords=[], body=body, decorator_list=[])
+    holder.type_params = []  # Python 3.12
+    before = own.__dict__.get(owner.__name__)
+    _execute([_located(holder, definition.node)], own, definition.unit.name)
+    built = own.__dict__[owner.__name__]
+    own.__dict__[owner.__name__] = before
+    attributes = dict(vars(built))
+    hidden = next(value for key, value in attributes.items() if key.endswith("__cell"))
+    hidden.__closure__[0].cell_contents = owner
+    for key, value in attributes.items():
+        if key not in ("__module__", "__dict__", "__weakref__", "__doc__", "__qualname__") and value is not hidden:
+            setattr(owner, key, value)
+
+
+def _located(node, like):
+    return ast.fix_missing_locations(ast.copy_location(node, like))
+
+
+def _execute(body, module, filename):
+    future = ast.parse("from __future__ import annotations").body  # bare `Tensor` annotations need not resolve
+    tree = ast.Module(body=[*future, *body], type_ignores=[])
+    exec(compile(tree, filename, "exec", dont_inherit=True), module.__dict__)
+
+
+def _reached(definitions, extras, taken):
+    """The statements whose names the definitions use, directly or through one another, in their order."""
+    wanted, chosen = set(), set()
+    new = set().union(
+        *(names_in(node) for definition in definitions for node in (definition.node, *definition.members))
+    )
+    while new:
+        wanted |= new
+        found = [
+            place
+            for place, statement in enumerate(extras)
+            if place not in chosen and (statement.binds - taken) & (wanted | {"*"})
+        ]
+        chosen.update(found)
+        new = set().union(*(names_in(extras[place].node) for place in found)) - wanted
+    return [extras[place] for place in sorted(chosen)]
+
+
+def names_in(node):
+    """Every name that a piece of code mentions."""
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}

@@ -1,4 +1,4 @@
-# 视觉 Transformer (ViT): 填写下面每个 TODO, 然后运行 paddle-vit grade vit。提示: paddle-vit hint vit。
+# 视觉 Transformer (ViT): 填写下面每个 TODO，然后运行 paddle-vit grade vit。提示：paddle-vit hint vit。
 # The Vision Transformer (ViT): fill in every TODO below, then run paddle-vit grade vit. For a hint: paddle-vit hint vit.
 """Vision Transformer (ViT): Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, arXiv:2010.11929.
 
@@ -66,7 +66,7 @@ class PatchEmbedding(nn.Layer):
         Returns:
             [B, N, C]
         """
-        # TODO 1.2  卷积, 再把每个格点变成一个 token / convolve, then make every place a token
+        # TODO 1.2  卷积，再把每个格点变成一个 token / convolve, then make every place a token
         raise NotImplementedError("TODO 1.2 PatchEmbedding.embed_patches")
 
     def add_class_token(self, x):
@@ -90,7 +90,7 @@ class PatchEmbedding(nn.Layer):
         Returns:
             [B, T, C]
         """
-        # TODO 1.4  按公式 1 的次序: 图像块, 类别 token, 位置编码, dropout / equation 1, in its order: patches, class token, positions, dropout
+        # TODO 1.4  按公式 1 的次序：图像块，类别 token，位置编码，dropout / equation 1, in its order: patches, class token, positions, dropout
         raise NotImplementedError("TODO 1.4 PatchEmbedding.forward")
 
 
@@ -106,7 +106,7 @@ def sincos_1d(num_positions, dim):
     Returns:
         [N, C] float32
     """
-    # TODO 1.5  算出角度表, 正弦与余弦逐通道交替 / angles of all positions, sine and cosine in turn
+    # TODO 1.5  算出角度表，正弦与余弦逐通道交替 / angles of all positions, sine and cosine in turn
     raise NotImplementedError("TODO 1.5 sincos_1d")
 
 
@@ -120,7 +120,7 @@ def sincos_2d(grid, dim):
     Returns:
         [N, C] float32
     """
-    # TODO 1.6  前一半通道编码行号, 后一半编码列号 / the row in the first half of the channels, the column in the second
+    # TODO 1.6  前一半通道编码行号，后一半编码列号 / the row in the first half of the channels, the column in the second
     raise NotImplementedError("TODO 1.6 sincos_2d")
 
 
@@ -178,7 +178,7 @@ class Attention(nn.Layer):
         Returns:
             q, k, v, each [B, H, T, D]
         """
-        # TODO 1.8  把 [B, T, 3C] 拆成 q、k、v, 各为 [B, H, T, D] / [B, T, 3C] to q, k and v, each [B, H, T, D]
+        # TODO 1.8  把 [B, T, 3C] 拆成 q、k、v，各为 [B, H, T, D] / [B, T, 3C] to q, k and v, each [B, H, T, D]
         raise NotImplementedError("TODO 1.8 Attention.split_heads")
 
     def attention_weights(self, q, k):
@@ -190,7 +190,7 @@ class Attention(nn.Layer):
         Returns:
             [B, H, T, T], every row sums to 1
         """
-        # TODO 1.9  缩放点积, 再 softmax / scaled dot products, then softmax
+        # TODO 1.9  缩放点积，再 softmax / scaled dot products, then softmax
         raise NotImplementedError("TODO 1.9 Attention.attention_weights")
 
     def merge_heads(self, x):
@@ -217,7 +217,7 @@ class Attention(nn.Layer):
         Returns:
             [B, T, C]
         """
-        # TODO 1.11  把前面三步接起来, 再投影 / put the three steps together, then project
+        # TODO 1.11  把前面三步接起来，再投影 / put the three steps together, then project
         raise NotImplementedError("TODO 1.11 Attention.forward")
 
 
@@ -244,7 +244,7 @@ class Mlp(nn.Layer):
         Returns:
             [B, T, C]
         """
-        # TODO 1.13  fc1, GELU, dropout, fc2, dropout / fc1, GELU, dropout, fc2, dropout
+        # TODO 1.13  依次经过 fc1, GELU, dropout, fc2, dropout / fc1, GELU, dropout, fc2, dropout
         raise NotImplementedError("TODO 1.13 Mlp.forward")
 
 
@@ -281,7 +281,7 @@ class EncoderLayer(nn.Layer):
         Returns:
             [B, T, C]
         """
-        # TODO 1.15  两个分支: 前置归一化, DropPath, 残差连接 / two branches: pre-norm, drop path, residual
+        # TODO 1.15  两个分支：前置归一化，DropPath，残差连接 / two branches: pre-norm, drop path, residual
         raise NotImplementedError("TODO 1.15 EncoderLayer.forward")
 
 
@@ -318,7 +318,7 @@ class Encoder(nn.Layer):
         Returns:
             [B, T, C]
         """
-        # TODO 1.17  依次经过各层, 最后归一化一次 / all layers in turn, then one norm
+        # TODO 1.17  依次经过各层，最后归一化一次 / all layers in turn, then one norm
         raise NotImplementedError("TODO 1.17 Encoder.forward")
 
 
@@ -367,7 +367,7 @@ class VisionTransformer(nn.Layer):
         super().__init__()
         self.in_channels = in_channels
         self.pool = check_pool(pool)
-        # TODO 1.18  创建图像块嵌入、编码器与分类头, 再统一初始化 / create patch embedding, encoder and head, then initialise
+        # TODO 1.18  创建图像块嵌入、编码器与分类头，再统一初始化 / create patch embedding, encoder and head, then initialise
         raise NotImplementedError("TODO 1.18 VisionTransformer.__init__")
 
     def forward_features(self, image):
@@ -394,7 +394,7 @@ class VisionTransformer(nn.Layer):
         Returns:
             [B, K]
         """
-        # TODO 1.19  池化, pre_logits 与 tanh (如果有), 分类头 / pool, pre_logits and tanh if there is one, head
+        # TODO 1.19  池化，pre_logits 与 tanh (如果有)，分类头 / pool, pre_logits and tanh if there is one, head
         raise NotImplementedError("TODO 1.19 VisionTransformer.forward_head")
 
     def forward(self, image):
@@ -449,7 +449,7 @@ def resize_position_embedding(position_embedding, old_grid, new_grid, num_prefix
     Returns:
         [1, P + N', C] with N' = new rows * new columns
     """
-    # TODO 1.20  保留前缀 token 的位置, 图像 token 的位置按网格插值 / keep the prefix rows, interpolate the others on the grid of patches
+    # TODO 1.20  保留前缀 token 的位置，图像 token 的位置按网格插值 / keep the prefix rows, interpolate the others on the grid of patches
     raise NotImplementedError("TODO 1.20 resize_position_embedding")
 
 

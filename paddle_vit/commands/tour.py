@@ -76,7 +76,7 @@ def run_tour(args):
     from paddle_vit.training.data import load_digits
     from paddle_vit.visualize.vit import attention_picture
 
-    attention_picture(result.model, load_digits().test.images[0], folder / "attention.png")
+    attention_picture(result.model, load_digits()[1].images[0], folder / "attention.png")
     for name in ("learning_curve.png", "attention.png", "metrics.jsonl"):
         out.print(f"  {folder / name}", markup=False)
 

@@ -56,7 +56,7 @@ class Trial:
                 nonlocal expected
                 expected = self.expected()
 
-            outcome = run_forked(self.answer, seconds=self.seconds, meanwhile=meanwhile)
+            outcome = run_forked(self.answer, seconds=self.seconds, memory=2**30, meanwhile=meanwhile)
         else:
             target = self.exercise.target if self.exercise else None
             units = [[unit.name, unit.text, unit.file] for unit in self.hand_in.units]
@@ -112,9 +112,12 @@ class Trial:
                 module = load()
             except BaseException as error:
                 return [observe_error(error, where)] * len(self.cases)
-            return [
-                observe(case, module, case_seed(self.seed, place), where=where) for place, case in enumerate(self.cases)
-            ]
+            seen = []
+            for place, case in enumerate(self.cases):
+                seen.append(observe(case, module, case_seed(self.seed, place), where=where))
+                if seen[-1]["error"] and seen[-1]["error"]["type"] == "MemoryError":
+                    return seen + seen[-1:] * (len(self.cases) - len(seen))  # filling the memory again takes seconds
+            return seen
 
     def compare(self, expected, actual):
         """The verdict on observations.

@@ -16,36 +16,36 @@ MESSAGES = {
         "en": "Your code raised {type}: {message}{where}",
     },
     "parameters_renamed": {
-        "zh": "参数的名称不对: 缺少 {missing}, 多出 {extra}。权重按名称复制, 所以名称要与文档字符串一致。",
+        "zh": "参数的名称不对：缺少 {missing}，多出 {extra}。权重按名称复制，所以名称要与文档字符串一致。",
         "en": "Parameter names differ: {missing} expected, {extra} found. Weights are copied by name, so use the names in the docstring.",
     },
     "parameters_missing": {
-        "zh": "缺少参数 {names}。是没有创建, 还是放在了普通列表里而没有登记?",
+        "zh": "缺少参数 {names}。是没有创建，还是放在了普通列表里而没有登记？",
         "en": "Missing parameters: {names}. Not created, or kept in a plain list where they are not registered?",
     },
     "parameters_extra": {
-        "zh": "多出参数 {names}, 这里不应有。",
+        "zh": "多出参数 {names}，这里不应有。",
         "en": "Parameters that should not be here: {names}.",
     },
     "parameter_shape": {
-        "zh": "参数 {name} 的形状应为 {expected}, 得到 {actual}。",
+        "zh": "参数 {name} 的形状应为 {expected}，得到 {actual}。",
         "en": "Parameter {name} should have shape {expected}, yours has {actual}.",
     },
     "initial_values": {
-        "zh": "参数 {name} 的初值不对: 应为均值 {mean:.3g}、标准差 {std:.3g}, 得到均值 {other_mean:.3g}、标准差 {other_std:.3g}。",
+        "zh": "参数 {name} 的初值不对：应为均值 {mean:.3g}、标准差 {std:.3g}，得到均值 {other_mean:.3g}、标准差 {other_std:.3g}。",
         "en": "Parameter {name} starts with other values: expected mean {mean:.3g} and standard deviation {std:.3g}, got {other_mean:.3g} and {other_std:.3g}.",
     },
-    "kind": {"zh": "{place}应返回 {expected}, 得到 {actual}。", "en": "{place}Should return {expected}, got {actual}."},
+    "kind": {"zh": "应返回 {expected}，得到 {actual}。", "en": "Should return {expected}, got {actual}."},
     "shape": {
-        "zh": "{place}形状应为 {expected}, 得到 {actual}。",
+        "zh": "{place}形状应为 {expected}，得到 {actual}。",
         "en": "{place}Expected shape {expected}, got {actual}.",
     },
     "dtype": {
-        "zh": "{place}数据类型应为 {expected}, 得到 {actual}。",
+        "zh": "{place}数据类型应为 {expected}，得到 {actual}。",
         "en": "{place}Expected dtype {expected}, got {actual}.",
     },
     "values": {
-        "zh": "{place}形状正确, 但数值不同: 位置 {where} 应为 {expected:.6g}, 得到 {actual:.6g}; 最大误差 {largest:.2g}, {share:.0%} 的数不同。",
+        "zh": "{place}形状正确，但数值不同：位置 {where} 应为 {expected:.6g}，得到 {actual:.6g}；最大误差 {largest:.2g}，{share:.0%} 的数不同。",
         "en": "{place}The shape is right, the values are not: at {where} expected {expected:.6g}, got {actual:.6g}; largest difference {largest:.2g}, {share:.0%} of the numbers differ.",
     },
     "not_finite": {
@@ -53,49 +53,49 @@ MESSAGES = {
         "en": "{place}The value at {where} is {actual}.",
     },
     "gradient_missing": {
-        "zh": "输出正确, 但没有梯度传到 {name}。计算是否在半途离开了 Paddle (例如 .numpy()、detach 或重新 to_tensor)?",
+        "zh": "输出正确，但没有梯度传到 {name}。计算是否在半途离开了 Paddle (例如 .numpy()、detach 或重新 to_tensor)?",
         "en": "The output is right, but no gradient reaches {name}. Does the computation leave Paddle on the way (.numpy(), detach, a new to_tensor)?",
     },
     "gradient": {
-        "zh": "输出正确, 但 {name} 的梯度不对。",
+        "zh": "输出正确，但 {name} 的梯度不对。",
         "en": "The output is right, but the gradient of {name} is not.",
     },
     "input_changed": {
-        "zh": "第 {place} 个输入被原地修改了; 请不要改动传入的张量。",
+        "zh": "第 {place} 个输入被原地修改了；请不要改动传入的张量。",
         "en": "Input {place} was changed in place; leave the tensors that you are given as they are.",
     },
-    "place": {"zh": "第 {place} 个返回值: ", "en": "Result {place}: "},
-    "where": {"zh": "\n  {unit}, 第 {line} 行: {text}", "en": "\n  {unit}, line {line}: {text}"},
-    "case": {"zh": "测试条件: {case}{mode}, 种子 {seed}", "en": "Checked with: {case}{mode}, seed {seed}"},
+    "place": {"zh": "第 {place} 个返回值：", "en": "Result {place}: "},
+    "where": {"zh": "\n  {unit}，第 {line} 行：{text}", "en": "\n  {unit}, line {line}: {text}"},
+    "case": {"zh": "测试条件：{case}{mode}，种子 {seed}", "en": "Checked with: {case}{mode}, seed {seed}"},
     "mode_train": {"zh": "训练模式", "en": "training mode"},
     "mode_eval": {"zh": "评估模式", "en": "evaluation mode"},
     # judge.py
-    "mistake": {"zh": "你的结果与一种常见错误完全相同: {says}", "en": "Your result is that of a known mistake: {says}"},
-    "property": {"zh": "线索: {says}", "en": "A clue: {says}"},
+    "mistake": {"zh": "你的结果与一种常见错误完全相同：{says}", "en": "Your result is that of a known mistake: {says}"},
+    "property": {"zh": "线索：{says}", "en": "A clue: {says}"},
     "property_broken": {
-        "zh": "所有数值比较都通过了, 但有一条规则不成立: {says}",
+        "zh": "所有数值比较都通过了，但有一条规则不成立：{says}",
         "en": "All values agree, but a rule does not hold: {says}",
     },
     "left_raise": {
-        "zh": "第 {line} 行的 raise NotImplementedError 还在; 删掉它。",
+        "zh": "第 {line} 行的 raise NotImplementedError 还在；删掉它。",
         "en": "The raise NotImplementedError is still there, in line {line}; delete it.",
     },
     "missing": {"zh": "没有找到 {target}{near}。", "en": "{target} was not found{near}."},
-    "near": {"zh": ", 但有 {names}; 名称是否写错了", "en": ", but there is {names}; is the name misspelt"},
+    "near": {"zh": "，但有 {names}；名称是否写错了", "en": ", but there is {names}; is the name misspelt"},
     "unreadable": {
-        "zh": "Python 读不懂这里: {message}\n  {unit}, 第 {line} 行: {text}",
+        "zh": "Python 读不懂这里：{message}\n  {unit}，第 {line} 行：{text}",
         "en": "Python cannot read this: {message}\n  {unit}, line {line}: {text}",
     },
     "twice": {
-        "zh": "{target} 在 {first} 和 {second} 里都写完了; 请只留一个。",
+        "zh": "{target} 在 {first} 和 {second} 里都写完了；请只留一个。",
         "en": "{target} is finished in both {first} and {second}; keep one of them.",
     },
     "signature": {
-        "zh": "函数签名应为 {expected}, 得到 {actual}。",
+        "zh": "函数签名应为 {expected}，得到 {actual}。",
         "en": "The signature should be {expected}, yours is {actual}.",
     },
     "timeout": {
-        "zh": "{seconds:g} 秒内没有结束; 是否有无尽的循环, 或在等待输入?",
+        "zh": "{seconds:g} 秒内没有结束；是否有无尽的循环，或在等待输入？",
         "en": "It did not end within {seconds:g} s; is there an endless loop, or does it wait for input?",
     },
     "died": {
@@ -105,29 +105,29 @@ MESSAGES = {
     "flooded": {"zh": "打印的内容太多 (超过 1 MB)。", "en": "It printed too much, more than 1 MB."},
     "oversized": {"zh": "返回的结果太大 (超过 64 MB)。", "en": "What it returned is too large, more than 64 MB."},
     "damaged": {
-        "zh": "结果没有完整送达; 你的代码是否写入了不属于它的文件描述符?",
+        "zh": "结果没有完整送达；你的代码是否写入了不属于它的文件描述符？",
         "en": "The result did not arrive whole; does your code write to a file descriptor that is not its own?",
     },
-    "printed": {"zh": "你的代码打印了: {printed}", "en": "Your code printed: {printed}"},
+    "printed": {"zh": "你的代码打印了：{printed}", "en": "Your code printed: {printed}"},
     "judge_died": {
-        "zh": "评分进程在这道练习上中途结束了; 你的代码是否干扰了别的进程?",
+        "zh": "评分进程在这道练习上中途结束了；你的代码是否干扰了别的进程？",
         "en": "The grading process ended at this exercise; does your code disturb other processes?",
     },
     "changed": {
-        "zh": "注意: {names} 不是练习, 评分用的是参考答案里的, 不是你改过的。",
+        "zh": "注意：{names} 不是练习，评分用的是参考答案里的，不是你改过的。",
         "en": "Note: {names} is not part of this exercise; the reference's is used for grading, not yours.",
     },
     # capstone
     "capstone_waits": {
-        "zh": "全部练习通过之后, 才用你的全部代码组装一个完整的模型。",
+        "zh": "全部练习通过之后，才用你的全部代码组装一个完整的模型。",
         "en": "Once every exercise is passed, a whole model is built from all of your code.",
     },
     "capstone_passed": {
-        "zh": "由你的全部代码组成的模型, 前向、反向与一步训练都正确。",
+        "zh": "由你的全部代码组成的模型，前向、反向与一步训练都正确。",
         "en": "The model made of all your code runs forward, backward and one training step as it should.",
     },
     "capstone_step": {
-        "zh": "模型算得对, 但训练一步之后损失不是有限的数, 或有参数没有改变。",
+        "zh": "模型算得对，但训练一步之后损失不是有限的数，或有参数没有改变。",
         "en": "The model computes the right thing, but after one training step the loss is not finite or some parameter did not change.",
     },
     # report.py and the commands
@@ -136,78 +136,78 @@ MESSAGES = {
     "capstone": {"zh": "完整模型", "en": "The whole model"},
     "score": {"zh": "得分 {score} / {points}", "en": "Score {score} / {points}"},
     "next": {
-        "zh": "下一步: {target}。要提示: paddle-vit hint {target}",
+        "zh": "下一步：{target}。要提示：paddle-vit hint {target}",
         "en": "Next: {target}. For a hint: paddle-vit hint {target}",
     },
     "done": {
-        "zh": "全部通过。用你自己的代码训练: paddle-vit train {lesson}_digits --code lessons/{lesson}",
+        "zh": "全部通过。用你自己的代码训练：paddle-vit train {lesson}_digits --code lessons/{lesson}",
         "en": "All passed. Train your own code: paddle-vit train {lesson}_digits --code lessons/{lesson}",
     },
     "hint": {"zh": "{target} 提示 {number}/{total}: {hint}", "en": "{target}, hint {number} of {total}: {hint}"},
     "last_hint": {
-        "zh": "这是最后一条提示。查看参考答案: paddle-vit solution {target} --reveal",
+        "zh": "这是最后一条提示。查看参考答案：paddle-vit solution {target} --reveal",
         "en": "That was the last hint. To see the reference: paddle-vit solution {target} --reveal",
     },
-    "more_hints": {"zh": "再运行一次, 看下一条提示。", "en": "Run it again for the next hint."},
+    "more_hints": {"zh": "再运行一次，看下一条提示。", "en": "Run it again for the next hint."},
     "all_finished": {"zh": "没有未通过的练习。", "en": "No exercise is left."},
     "reset_done": {
-        "zh": "{target} 已恢复为待填代码 ({path}); 原来的内容保存在 {backup}",
+        "zh": "{target} 已恢复为待填代码 ({path})；原来的内容保存在 {backup}",
         "en": "{target} is a stub again ({path}); what was there is kept in {backup}",
     },
     "reset_missing": {
-        "zh": "{path} 里没有 {target}, 无法恢复",
+        "zh": "{path} 里没有 {target}，无法恢复",
         "en": "{path} has no {target} to reset",
     },
     "reset_unreadable": {
-        "zh": "Python 读不懂 {path}, 第 {line} 行附近: {message}。请先改正这一处语法错误",
+        "zh": "Python 读不懂 {path}，第 {line} 行附近：{message}。请先改正这一处语法错误",
         "en": "Python cannot read {path} near line {line}: {message}. Correct this syntax error first",
     },
     "solution_locked": {
-        "zh": "{target} 通过之后才显示参考答案; 现在就看: paddle-vit solution {target} --reveal",
+        "zh": "{target} 通过之后才显示参考答案；现在就看：paddle-vit solution {target} --reveal",
         "en": "the reference of {target} is shown once it is passed; to see it now: paddle-vit solution {target} --reveal",
     },
     "solution_theirs": {"zh": "你的代码", "en": "Your code"},
     "solution_ours": {"zh": "参考答案", "en": "The reference"},
     "progress_unknown": {"zh": "改动后尚未评分", "en": "changed since it was graded"},
     "progress_score": {
-        "zh": "{title}: {passed} / {total} 道练习通过, {score} / {points} 分",
+        "zh": "{title}: {passed} / {total} 道练习通过，{score} / {points} 分",
         "en": "{title}: {passed} of {total} exercises passed, {score} of {points} points",
     },
     "built": {"zh": "已写入 {path}", "en": "wrote {path}"},
     "unchanged": {"zh": "没有变化 {path}", "en": "unchanged {path}"},
     "build_stopped": {
-        "zh": "{path} 里已有写好的练习 ({names}), 没有覆盖。要覆盖并保留备份: paddle-vit build --force",
+        "zh": "{path} 里已有写好的练习 ({names})，没有覆盖。要覆盖并保留备份：paddle-vit build --force",
         "en": "{path} holds finished exercises ({names}) and was not overwritten. To overwrite it and keep a backup: paddle-vit build --force",
     },
     "backup": {"zh": "原来的内容保存在 {backup}", "en": "what was there is kept in {backup}"},
     "watching": {
-        "zh": "正在监视 {source}, 保存后自动评分。  h 提示  n 下一题  l 列表  c 全部评分  r 恢复此题  q 退出",
+        "zh": "正在监视 {source}，保存后自动评分。  h 提示  n 下一题  l 列表  c 全部评分  r 恢复此题  q 退出",
         "en": "Watching {source}, graded whenever it is saved.  h hint  n next  l list  c check all  r reset  q quit",
     },
     "watch_bar": {"zh": "{passed}/{total} 通过", "en": "{passed}/{total} passed"},
     "reset_sure": {
-        "zh": "再按一次 r, 把 {target} 恢复为待填代码 (保留备份)",
+        "zh": "再按一次 r，把 {target} 恢复为待填代码 (保留备份)",
         "en": "press r again to make {target} a stub again (a backup is kept)",
     },
     "no_isolation": {"zh": "无", "en": "none"},
     "no_fork": {
-        "zh": "这里没有 fork: 每次检查都要另起一个进程, 会慢几秒, 结果相同。",
+        "zh": "这里没有 fork：每次检查都要另起一个进程，会慢几秒，结果相同。",
         "en": "There is no fork here: each check starts a process of its own, some seconds slower, with the same result.",
     },
-    "paddle_works": {"zh": "Paddle 工作正常, 设备 {device}。", "en": "Paddle works, on {device}."},
+    "paddle_works": {"zh": "Paddle 工作正常，设备 {device}。", "en": "Paddle works, on {device}."},
     "paddle_wrong": {
-        "zh": "Paddle 算错了一个 2x2 矩阵乘法 (设备 {device}); 请重新安装。",
+        "zh": "Paddle 算错了一个 2x2 矩阵乘法 (设备 {device})；请重新安装。",
         "en": "Paddle gets a 2x2 matrix product wrong (on {device}); install it anew.",
     },
     "paddle_broken": {
-        "zh": "Paddle 已安装, 但无法导入: {error}",
+        "zh": "Paddle 已安装，但无法导入：{error}",
         "en": "Paddle is installed but cannot be imported: {error}",
     },
     # tour
     "tour_1": {"zh": "1. 环境", "en": "1. The environment"},
     "tour_2": {"zh": "2. 还没动过的待填代码", "en": "2. The untouched stub, graded"},
     "tour_3": {
-        "zh": "3. 一份有典型错误的作业: 反馈是这样的",
+        "zh": "3. 一份有典型错误的作业：反馈是这样的",
         "en": "3. A hand-in with a typical mistake: what the feedback looks like",
     },
     "tour_4": {"zh": "4. 参考答案", "en": "4. The reference, graded"},
@@ -216,43 +216,43 @@ MESSAGES = {
     "tour_7": {"zh": "7. 轮到你了", "en": "7. Your turn"},
     "tour_accuracy": {"zh": "测试准确率 {accuracy}", "en": "Test accuracy {accuracy}"},
     "tour_next": {
-        "zh": "打开 lessons/vit/vit.py, 填写第一个 TODO, 然后运行 paddle-vit grade vit。\n"
-        "边写边看: paddle-vit watch vit。需要提示: paddle-vit hint vit。",
+        "zh": "打开 lessons/vit/vit.py，填写第一个 TODO，然后运行 paddle-vit grade vit。\n"
+        "边写边看：paddle-vit watch vit。需要提示：paddle-vit hint vit。",
         "en": "Open lessons/vit/vit.py, fill in the first TODO, then run paddle-vit grade vit.\n"
         "To see it while you write: paddle-vit watch vit. For a hint: paddle-vit hint vit.",
     },
     "tour_time": {"zh": "用时 {seconds:.0f} 秒", "en": "This took {seconds:.0f} s"},
     # collect.py
-    "no_such_file": {"zh": "没有这个文件: {path}", "en": "no such file: {path}"},
+    "no_such_file": {"zh": "没有这个文件：{path}", "en": "no such file: {path}"},
     "not_python": {
-        "zh": "{path} 不是 .py 文件, 也不是 .ipynb 笔记本",
+        "zh": "{path} 不是 .py 文件，也不是 .ipynb 笔记本",
         "en": "{path} is neither a .py file nor an .ipynb notebook",
     },
     "empty_folder": {
         "zh": "目录 {path} 里没有 .py 文件或 .ipynb 笔记本",
         "en": "no .py file and no .ipynb notebook in the folder {path}",
     },
-    "unreadable_file": {"zh": "无法读取 {path}: {reason}", "en": "cannot read {path}: {reason}"},
+    "unreadable_file": {"zh": "无法读取 {path}：{reason}", "en": "cannot read {path}: {reason}"},
     "not_utf8": {
-        "zh": "{path} 不是 UTF-8 文本 (第 {position} 个字节); 请另存为 UTF-8",
+        "zh": "{path} 不是 UTF-8 文本 (第 {position} 个字节)；请另存为 UTF-8",
         "en": "{path} is not UTF-8 text (byte {position}); save it as UTF-8",
     },
     "not_json": {
-        "zh": "{path} 不是笔记本: 第 {line} 行不是合法的 JSON",
+        "zh": "{path} 不是笔记本：第 {line} 行不是合法的 JSON",
         "en": "{path} is not a notebook: line {line} is not JSON",
     },
-    "not_notebook": {"zh": "{path} 是 JSON, 但不是 Jupyter 笔记本", "en": "{path} is JSON, but not a Jupyter notebook"},
+    "not_notebook": {"zh": "{path} 是 JSON，但不是 Jupyter 笔记本", "en": "{path} is JSON, but not a Jupyter notebook"},
     "no_code": {"zh": "{path} 里没有代码", "en": "there is no code in {path}"},
     "no_hand_in": {
         "zh": "{path} 里没有本课的任何练习",
         "en": "{path} holds none of the exercises of this lesson",
     },
     "no_lesson_files": {
-        "zh": "找不到 lessons/{lesson}: 请在项目目录里运行, 或给出文件的路径",
+        "zh": "找不到 lessons/{lesson}：请在项目目录里运行，或给出文件的路径",
         "en": "lessons/{lesson} was not found: run this inside the project, or give the path of a file",
     },
     "unfinished": {
-        "zh": "还没有写完: {names}。先完成它们, 或不带 --code 训练参考模型",
+        "zh": "还没有写完：{names}。先完成它们，或不带 --code 训练参考模型",
         "en": "not finished yet: {names}. Complete them first, or train the reference model without --code",
     },
 }

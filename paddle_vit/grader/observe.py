@@ -101,7 +101,7 @@ class Draw:
             values = self._normal(f"layer {place} {name}", shape)
             if name.endswith("norm.weight"):
                 values = 1.0 + 0.3 * values
-            elif len(shape) in (2, 4):  # Linear [in, out], Conv2D [out, in, height, width]: outputs of order 1
+            elif name.endswith("weight"):  # Linear [in, out], Conv2D [out, in, height, width]: outputs of order 1
                 values *= scale / math.sqrt(shape[0] if len(shape) == 2 else math.prod(shape[1:]))
             else:
                 values *= 0.5 * scale

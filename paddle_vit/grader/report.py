@@ -1,5 +1,7 @@
 """Show a report in a terminal."""
 
+import textwrap
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -48,8 +50,10 @@ def show_exercise(out, exercise, verdict, language):
         (exercise.title[language], "dim"),
     )
     out.print(line)
-    if verdict.message:
-        out.print(Padding(Text(verdict.message), (0, 0, 0, 8)), soft_wrap=False)
+    if verdict.message and out.is_terminal:
+        out.print(Padding(Text(verdict.message), (0, 0, 0, 8)), soft_wrap=False)  # wrapped to the window
+    elif verdict.message:
+        out.print(Text(textwrap.indent(verdict.message, " " * 8)))
 
 
 def show_report(out, report, only=None):

@@ -1,0 +1,8 @@
+"""Zlib before Paddle (see paddle_vit/__init__.py), and modules of a test's folder importable from it."""
+
+import sys
+from pathlib import Path
+
+import paddle_vit  # noqa: F401
+
+sys.path.insert(0, str(Path(__file__).parent / "grader"))

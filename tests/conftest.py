@@ -5,4 +5,4 @@ from pathlib import Path
 
 import paddle_vit  # noqa: F401
 
-sys.path.insert(0, str(Path(__file__).parent / "grader"))
+sys.path.insert(0, str(Path(__file__).parent / "grader"))  # helpers.py, alternatives.py, wrong_answers.py

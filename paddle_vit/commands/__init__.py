@@ -12,6 +12,23 @@ def run(arguments=None):
     Returns:
         exit status
     """
+    from paddle_vit.commands.common import Refused
+
+    args = parser().parse_args(arguments)
+    try:
+        return args.run(args)
+    except Refused as error:
+        print(f"paddle-vit: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `paddle-vit grade vit | head`
+        sys.stderr.close()
+        return 1
+
+
+def parser():
+    """The parser of all commands."""
     from paddle_vit.commands import building, grading, learning, tour, training
 
     parser = argparse.ArgumentParser(
@@ -26,16 +43,4 @@ def run(arguments=None):
     learning.add_commands(subparsers)
     training.add_train(subparsers)
     building.add_commands(subparsers)
-    args = parser.parse_args(arguments)
-    from paddle_vit.commands.common import Refused
-
-    try:
-        return args.run(args)
-    except Refused as error:
-        print(f"paddle-vit: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # `paddle-vit grade vit | head`
-        sys.stderr.close()
-        return 1
+    return parser

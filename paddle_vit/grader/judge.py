@@ -6,6 +6,7 @@ import sys
 import time
 import types
 from dataclasses import dataclass
+from pathlib import Path
 
 from paddle_vit.exercises import Lesson, load_lesson
 from paddle_vit.grader import wire
@@ -62,7 +63,11 @@ class Trial:
             units = [[unit.name, unit.text, unit.file] for unit in self.hand_in.units]
             job = dict(lesson=self.lesson.name, target=target, seed=self.seed, units=units)
             command = [sys.executable, "-m", "paddle_vit.grader.child"]
-            outcome = run_command(command, wire.encode(job), seconds=self.seconds + 20)  # a cold start imports Paddle
+            path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+            # a cold start imports Paddle first
+            outcome = run_command(
+                command, wire.encode(job), seconds=self.seconds + 20, env={**os.environ, "PYTHONPATH": path}
+            )
             expected = self.expected()
         printed = self._printed(outcome.printed)
         if outcome.status == "timeout":
@@ -71,7 +76,7 @@ class Trial:
             return Verdict("error", self._say(outcome.status, ending=outcome.ending) + printed)
         try:
             verdict = self.compare(expected, wire.decode(outcome.data))
-        except ValueError:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):  # bytes that are no observations
             return Verdict("error", self._say("damaged") + printed)
         if verdict.state != "passed":
             verdict.message += printed + self._changed()

@@ -1,8 +1,8 @@
 """Right answers are accepted: the reference, and twenty-seven other ways to write it."""
 
 import pytest
-from helpers import LESSON, REFERENCE, in_class, judge_here
 from alternatives import ALTERNATIVES
+from helpers import LESSON, REFERENCE, in_class, judge_here
 
 SEEDS = [3, 4]
 NAMES = [f"{target}: {name}" for target, name, _, _ in ALTERNATIVES]

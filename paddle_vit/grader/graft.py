@@ -7,6 +7,7 @@ from the reference.
 """
 
 import ast
+import contextlib
 import functools
 import importlib.util
 import types
@@ -61,7 +62,7 @@ def members(node):
                 yield f"{node.name}.{member.name}", member
 
 
-def graft(reference, definitions, extras=()):
+def graft(reference, definitions, extras=(), constructors=()):
     """The reference module with some definitions replaced.
 
     Args:
@@ -69,6 +70,8 @@ def graft(reference, definitions, extras=()):
         definitions: Definitions (see collect.py): target, node, members and unit.
         extras: Statements of the hand-in: imports, helpers and constants, of which those are run that the definitions
             reach.
+        constructors: Definitions of the learner's constructors. A method may use an attribute that they create beyond
+            the reference's (self.scale, self.act): then it finds it.
 
     Returns:
         A module. Where the learner's code raises while it is being defined, that exception.
@@ -76,48 +79,99 @@ def graft(reference, definitions, extras=()):
     module = reference.execute()
     own = types.ModuleType(reference.name)
     own.__dict__.update(module.__dict__)
-    targets = {definition.target.split(".")[0] for definition in definitions}
-    taken = set(reference.definitions) | targets
-    for statement in _reached(definitions, extras, taken):
+    taken = set(reference.definitions) | {definition.target.split(".")[0] for definition in definitions}
+    constructors = {definition.target.rpartition(".")[0]: definition for definition in constructors}
+    grafted, nodes = [], []
+    for definition in definitions:
+        owner = definition.target.rpartition(".")[0]
+        helpers = _helpers(reference, owner, definition)
+        wanted = _attributes_beyond(reference, owner, definition, helpers, constructors.get(owner))
+        grafted.append((definition, owner, helpers, wanted))
+        nodes += [definition.node, *helpers, *([constructors[owner].node] if wanted else [])]
+    for statement in _reached(nodes, extras, taken):
         _execute([statement.node], own, statement.unit.name)
         own.__dict__.update({name: module.__dict__[name] for name in taken & set(module.__dict__)})  # after import *
-    for definition in definitions:
-        owner, _, name = definition.target.rpartition(".")
-        if owner:
-            helpers = [
-                member
-                for member in definition.members
-                if f"{owner}.{getattr(member, 'name', '')}" not in reference.definitions
-            ]
-            _graft_method(getattr(module, owner), name, definition, helpers, own)
-        else:
+    for definition, owner, helpers, wanted in grafted:
+        name = definition.target.rpartition(".")[2]
+        if not owner:
             _execute([definition.node], own, definition.unit.name)
             setattr(module, name, own.__dict__[name])
+            continue
+        owner = getattr(module, owner)
+        if isinstance(definition.node, ast.Assign):  # Attention.forward = a_function
+            value = ast.Assign([ast.Name("~value", ast.Store())], definition.node.value)
+            _execute([_located(value, definition.node)], own, definition.unit.name)
+            setattr(owner, name, own.__dict__.pop("~value"))
+            continue
+        for key, value in _compiled(owner, [*helpers, definition.node], definition, own).items():
+            setattr(owner, key, value)
+        if wanted:
+            constructor = constructors[owner.__name__]
+            compiled = _compiled(
+                owner, [*_helpers(reference, owner.__name__, constructor), constructor.node], constructor, own
+            )
+            _extend(owner, compiled["__init__"], wanted)
     return module
 
 
-def _graft_method(owner, name, definition, helpers, own):
-    if isinstance(definition.node, ast.Assign):  # Attention.forward = a_function
-        value = ast.Assign([ast.Name("~value", ast.Store())], definition.node.value)
-        _execute([_located(value, definition.node)], own, definition.unit.name)
-        setattr(owner, name, own.__dict__.pop("~value"))
-        return
+def _helpers(reference, owner, definition):
+    """What the learner's class holds beside exercises and other definitions of the reference."""
+    return [m for m in definition.members if f"{owner}.{getattr(m, 'name', '')}" not in reference.definitions]
+
+
+def _attributes_beyond(reference, owner, definition, helpers, constructor):
+    """Attributes of self that a method reads, the reference's class does not have and the learner's constructor sets."""
+    if constructor is None or definition.target.endswith("__init__"):
+        return set()
+    known = _self_attributes(reference.definitions[owner], ast.Store) | {
+        name.rpartition(".")[2] for name in reference.definitions
+    }
+    read = set().union(*(_self_attributes(node, ast.Load) for node in (definition.node, *helpers)))
+    return (read - known) & _self_attributes(constructor.node, ast.Store)
+
+
+def _self_attributes(node, context):
+    return {
+        part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and isinstance(part.ctx, context)
+    }
+
+
+def _compiled(owner, nodes, definition, own):
+    """Name -> function of the nodes, as members of the class owner."""
     # A class body of its own, so that private names and zero-argument super() mean what they mean in the hand-in.
     # The extra method shares the cell in which Python keeps the class for super(): it is pointed to the real class.
     cell = ast.parse("def __cell(): return __class__").body[0]
-    body = [cell, *helpers, definition.node]
-    holder = ast.ClassDef(name=owner.__name__, bases=[], keywords=[], body=body, decorator_list=[])
+    holder = ast.ClassDef(name=owner.__name__, bases=[], keywords=[], body=[cell, *nodes], decorator_list=[])
     holder.type_params = []  # Python 3.12
     before = own.__dict__.get(owner.__name__)
     _execute([_located(holder, definition.node)], own, definition.unit.name)
     built = own.__dict__[owner.__name__]
     own.__dict__[owner.__name__] = before
     attributes = dict(vars(built))
-    hidden = next(value for key, value in attributes.items() if key.endswith("__cell"))
-    hidden.__closure__[0].cell_contents = owner
-    for key, value in attributes.items():
-        if key not in ("__module__", "__dict__", "__weakref__", "__doc__", "__qualname__") and value is not hidden:
-            setattr(owner, key, value)
+    hidden = next(key for key in attributes if key.endswith("__cell"))
+    attributes.pop(hidden).__closure__[0].cell_contents = owner
+    for name in ("__module__", "__dict__", "__weakref__", "__doc__", "__qualname__"):
+        attributes.pop(name, None)
+    return attributes
+
+
+def _extend(owner, theirs, names):
+    """Let the constructor also set these attributes, as the learner's own constructor makes them."""
+    ours = owner.__init__
+
+    @functools.wraps(ours)
+    def both(self, *args, **kwargs):
+        ours(self, *args, **kwargs)
+        scratch = owner.__new__(owner)
+        with contextlib.suppress(Exception):  # a constructor that fails is another exercise's failure
+            theirs(scratch, *args, **kwargs)
+        for name in names:
+            if hasattr(scratch, name):
+                setattr(self, name, getattr(scratch, name))
+
+    owner.__init__ = both
 
 
 def _located(node, like):
@@ -130,12 +184,10 @@ def _execute(body, module, filename):
     exec(compile(tree, filename, "exec", dont_inherit=True), module.__dict__)
 
 
-def _reached(definitions, extras, taken):
-    """The statements whose names the definitions use, directly or through one another, in their order."""
+def _reached(nodes, extras, taken):
+    """The statements whose names the nodes use, directly or through one another, in their order."""
     wanted, chosen = set(), set()
-    new = set().union(
-        *(names_in(node) for definition in definitions for node in (definition.node, *definition.members))
-    )
+    new = set().union(*map(names_in, nodes))
     while new:
         wanted |= new
         found = [

@@ -17,7 +17,7 @@ from paddle_vit.grader.isolate import can_fork, run_command, run_forked
 from paddle_vit.grader.messages import say
 from paddle_vit.grader.mistakes import name_mistake
 from paddle_vit.grader.observe import case_seed, fixed_dropout, holds, observe, observe_error
-from paddle_vit.grader.preflight import Verdict, choose, whole_hand_in
+from paddle_vit.grader.preflight import Verdict, choose, constructors, whole_hand_in
 from paddle_vit.grader.stubs import left_raise
 
 
@@ -41,6 +41,7 @@ class Trial:
             self.cases = [*code.CASES[self.exercise.target], *rules]
             self.modules, self.seconds = [self.exercise.module], self.exercise.seconds
             self.definitions = {self.exercise.module: [choose(self.exercise, self.hand_in)[0]]}
+        self.constructors = constructors(self.lesson, self.hand_in) if self.exercise else []
 
     def run(self):
         """Run the learner's code in a process of its own and judge what comes back."""
@@ -104,7 +105,8 @@ class Trial:
     def graft(self):
         """The reference with the learner's definitions in it; the names of several modules as one namespace."""
         return _together(
-            graft(load_reference(name), self.definitions[name], self.hand_in.statements) for name in self.modules
+            graft(load_reference(name), self.definitions[name], self.hand_in.statements, self.constructors)
+            for name in self.modules
         )
 
     def expected(self):

@@ -48,6 +48,12 @@ def whole_hand_in(lesson, hand_in):
     return definitions
 
 
+def constructors(lesson, hand_in):
+    """Definitions of all constructors that a learner has written, right or wrong."""
+    chosen = [(e, choose(e, hand_in)[0]) for e in lesson.exercises if e.target.endswith("__init__")]
+    return [found for exercise, found in chosen if found is not None and is_finished(exercise, found.node)]
+
+
 def preflight(exercise, hand_in, language):
     """What can be said without running anything: a Verdict, or the Definition to run."""
     target = exercise.target

@@ -389,4 +389,37 @@ ALTERNATIVES = [
             return paddle.concat([position_embedding[:, 0:num_prefix, :], rows], 1)
         """,
     ),
+    (
+        "Attention.attention_weights",
+        "an attribute of the learner's own constructor, a number",
+        "",
+        """
+        def __init__(self, embed_dim=768, num_heads=12, qkv_bias=True, dropout=0.0, attention_dropout=0.0):
+            super().__init__()
+            self.num_heads = num_heads
+            self.head_dim = head_width(embed_dim, num_heads)
+            self.scale = self.head_dim ** -0.5
+            self.softmax = nn.Softmax(-1)
+
+        def attention_weights(self, q, k):
+            return self.softmax((q @ k.transpose([0, 1, 3, 2])) * self.scale)
+        """,
+    ),
+    (
+        "Mlp.forward",
+        "attributes of the learner's own constructor, layers",
+        "",
+        """
+        def __init__(self, embed_dim=768, mlp_ratio=4.0, dropout=0.0):
+            super().__init__()
+            self.fc1 = nn.Linear(embed_dim, int(embed_dim * mlp_ratio))
+            self.act = nn.GELU()
+            self.drop1 = nn.Dropout(dropout)
+            self.fc2 = nn.Linear(int(embed_dim * mlp_ratio), embed_dim)
+            self.drop2 = nn.Dropout(dropout)
+
+        def forward(self, x):
+            return self.drop2(self.fc2(self.drop1(self.act(self.fc1(x)))))
+        """,
+    ),
 ]

@@ -563,3 +563,27 @@ def children():
         if os.path.isdir("/proc/self/task")
         else []
     )
+
+
+def test_an_attribute_of_a_wrong_constructor_is_judged_where_it_is_used():
+    text = """
+class Attention(nn.Layer):
+    def __init__(self, embed_dim=768, num_heads=12, qkv_bias=True, dropout=0.0, attention_dropout=0.0):
+        super().__init__()
+        self.num_heads = num_heads
+        self.head_dim = embed_dim // num_heads
+        self.scale = embed_dim ** -0.5
+
+    def attention_weights(self, q, k):
+        return F.softmax(q @ k.transpose([0, 1, 3, 2]) * self.scale, axis=-1)
+"""
+    verdict = verdict_of(grade_text(text, only=WEIGHTS), WEIGHTS.target)
+    assert verdict.state == "wrong"
+    assert verdict.mistake == "scaled_by_embed_dim"
+
+
+def test_an_import_that_fails_costs_only_who_uses_it():
+    text = attention_weights("return rearrange(q)", "from no_such_package import rearrange\n")
+    report = grade_text(text)
+    assert "No module named 'no_such_package'" in verdict_of(report, WEIGHTS.target).message
+    assert sum(verdict.state == "passed" for verdict in report.verdicts) == len(LESSON.exercises) - 1

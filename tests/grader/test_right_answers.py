@@ -1,4 +1,4 @@
-"""Right answers are accepted: the reference, and twenty-seven other ways to write it."""
+"""Right answers are accepted: the reference, and some thirty other ways to write it."""
 
 import pytest
 from alternatives import ALTERNATIVES

@@ -16,7 +16,7 @@ from paddle_vit.grader.graft import graft, load_reference, names_in
 from paddle_vit.grader.isolate import can_fork, run_command, run_forked
 from paddle_vit.grader.messages import say
 from paddle_vit.grader.mistakes import name_mistake
-from paddle_vit.grader.observe import case_seed, fixed_dropout, holds, observe, observe_error
+from paddle_vit.grader.observe import case_seed, fixed_dropout, holds, observe, observe_error, start_threads
 from paddle_vit.grader.preflight import Verdict, choose, constructors, whole_hand_in
 from paddle_vit.grader.stubs import left_raise
 
@@ -100,6 +100,7 @@ class Trial:
             if folder not in sys.path:
                 sys.path.append(folder)
         sys.argv = ["hand-in"]
+        start_threads()
         return wire.encode(self._observe(self.graft, where))
 
     def graft(self):

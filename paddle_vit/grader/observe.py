@@ -119,6 +119,11 @@ def _initial(layer):
     return found
 
 
+def start_threads():
+    """Use a matmul in a forked child's first thread: when another thread is first, Paddle crashes in OpenMP."""
+    paddle.matmul(paddle.ones([2, 2]), paddle.ones([2, 2]))
+
+
 def case_seed(seed, place):
     """The seed of a lesson's case, from the one that the learner is told."""
     return seed * 100 + place

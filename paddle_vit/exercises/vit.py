@@ -21,11 +21,11 @@ def sincos_2d(vit, draw, grid, dim):
     return vit.sincos_2d(grid, dim)
 
 
-def _patch_embedding(vit, draw, image_size=(6, 15), patch_size=(2, 3), in_channels=2, embed_dim=20, **options):
+def _patch_embedding(vit, draw, image_size=(6, 15), patch_size=(2, 3), in_channels=2, embed_dim=20, batch=3, **options):
     layer = vit.PatchEmbedding(
         image_size=image_size, patch_size=patch_size, in_channels=in_channels, embed_dim=embed_dim, **options
     )
-    return draw.layer(layer), draw.tensor(3, in_channels, *image_size)
+    return draw.layer(layer), draw.tensor(batch, in_channels, *image_size)
 
 
 def patch_embedding(vit, draw, **options):
@@ -38,9 +38,9 @@ def embed_patches(vit, draw, **options):
     return layer.embed_patches(image)
 
 
-def add_class_token(vit, draw, **options):
+def add_class_token(vit, draw, batch=3, **options):
     layer, _ = _patch_embedding(vit, draw, **options)
-    return layer.add_class_token(draw.tensor(3, 7, 20))
+    return layer.add_class_token(draw.tensor(batch, 7, 20))
 
 
 def _attention(vit, draw, embed_dim=12, num_heads=3, **options):
@@ -48,37 +48,37 @@ def _attention(vit, draw, embed_dim=12, num_heads=3, **options):
     return draw.layer(layer)
 
 
-def split_heads(vit, draw, embed_dim=12, num_heads=3):
-    return _attention(vit, draw, embed_dim, num_heads).split_heads(draw.tensor(2, 5, 3 * embed_dim))
+def split_heads(vit, draw, embed_dim=12, num_heads=3, batch=2):
+    return _attention(vit, draw, embed_dim, num_heads).split_heads(draw.tensor(batch, 5, 3 * embed_dim))
 
 
-def attention_weights(vit, draw, embed_dim=12, num_heads=3):
+def attention_weights(vit, draw, embed_dim=12, num_heads=3, batch=2):
     layer = _attention(vit, draw, embed_dim, num_heads)
-    shape = [2, num_heads, 5, embed_dim // num_heads]
+    shape = [batch, num_heads, 5, embed_dim // num_heads]
     return layer.attention_weights(draw.tensor(*shape), draw.tensor(*shape))
 
 
-def merge_heads(vit, draw, embed_dim=12, num_heads=3):
+def merge_heads(vit, draw, embed_dim=12, num_heads=3, batch=2):
     layer = _attention(vit, draw, embed_dim, num_heads)
-    return layer.merge_heads(draw.tensor(2, num_heads, 5, embed_dim // num_heads))
+    return layer.merge_heads(draw.tensor(batch, num_heads, 5, embed_dim // num_heads))
 
 
-def attention(vit, draw, embed_dim=12, num_heads=3, **options):
-    return _attention(vit, draw, embed_dim, num_heads, **options)(draw.tensor(2, 5, embed_dim))
+def attention(vit, draw, embed_dim=12, num_heads=3, batch=2, **options):
+    return _attention(vit, draw, embed_dim, num_heads, **options)(draw.tensor(batch, 5, embed_dim))
 
 
-def mlp(vit, draw, embed_dim=10, **options):
-    return draw.layer(vit.Mlp(embed_dim=embed_dim, **options))(draw.tensor(2, 5, embed_dim))
+def mlp(vit, draw, embed_dim=10, batch=2, **options):
+    return draw.layer(vit.Mlp(embed_dim=embed_dim, **options))(draw.tensor(batch, 5, embed_dim))
 
 
-def encoder_layer(vit, draw, embed_dim=24, scale=1.0, branch=1.0, **options):
+def encoder_layer(vit, draw, embed_dim=24, scale=1.0, branch=1.0, batch=2, **options):
     layer = draw.layer(vit.EncoderLayer(embed_dim=embed_dim, **options), scale=branch)
-    return layer(draw.tensor(2, 5, embed_dim, scale=scale))
+    return layer(draw.tensor(batch, 5, embed_dim, scale=scale))
 
 
-def encoder(vit, draw, embed_dim=24, scale=1.0, branch=1.0, **options):
+def encoder(vit, draw, embed_dim=24, scale=1.0, branch=1.0, batch=2, **options):
     layer = draw.layer(vit.Encoder(embed_dim=embed_dim, **options), scale=branch)
-    return layer(draw.tensor(2, 5, embed_dim, scale=scale))
+    return layer(draw.tensor(batch, 5, embed_dim, scale=scale))
 
 
 def _vision_transformer(vit, **options):
@@ -88,13 +88,13 @@ def _vision_transformer(vit, **options):
     return vit.VisionTransformer(**{**sizes, **options})
 
 
-def vision_transformer(vit, draw, **options):
-    return draw.layer(_vision_transformer(vit, **options))(draw.tensor(3, 2, 6, 10))
+def vision_transformer(vit, draw, batch=3, **options):
+    return draw.layer(_vision_transformer(vit, **options))(draw.tensor(batch, 2, 6, 10))
 
 
-def forward_head(vit, draw, **options):
+def forward_head(vit, draw, batch=3, **options):
     model = draw.layer(_vision_transformer(vit, **options))
-    return model.forward_head(draw.tensor(3, 11, 24))
+    return model.forward_head(draw.tensor(batch, 11, 24))
 
 
 def resize(vit, draw, old_grid, new_grid, num_prefix):
@@ -117,7 +117,7 @@ CASES = {
     ],
     "PatchEmbedding.__init__": [
         Case(patch_embedding, dict(dropout=0.3), train=True),
-        Case(patch_embedding, dict(class_token=False)),
+        Case(patch_embedding, dict(class_token=False, dropout=0.3)),
         Case(patch_embedding, dict(position="sincos-1d", image_size=(4, 12), patch_size=(2, 3))),
         Case(patch_embedding, dict(position="none", in_channels=3)),
         Case(
@@ -128,57 +128,58 @@ CASES = {
     ],
     "PatchEmbedding.embed_patches": [
         Case(embed_patches),
-        Case(embed_patches, dict(image_size=(10, 4), patch_size=2, in_channels=3, embed_dim=7)),
+        Case(embed_patches, dict(image_size=(10, 4), patch_size=2, in_channels=3, embed_dim=7, batch=1)),
     ],
     "PatchEmbedding.add_class_token": [
         Case(add_class_token),
+        Case(add_class_token, dict(batch=1)),
         Case(add_class_token, dict(class_token=False)),
     ],
     "PatchEmbedding.forward": [
-        Case(patch_embedding),
-        Case(patch_embedding, dict(dropout=0.3), train=True),
+        *_eval_and_train(patch_embedding, dropout=0.3),
+        Case(patch_embedding, dict(batch=1)),
         Case(patch_embedding, dict(class_token=False, position="sincos-2d")),
         Case(patch_embedding, dict(position="none")),
     ],
     "Attention.__init__": [
         Case(attention, dict(dropout=0.4, attention_dropout=0.2), train=True),
-        Case(attention, dict(embed_dim=20, num_heads=2, qkv_bias=False)),
+        Case(attention, dict(embed_dim=20, num_heads=2, qkv_bias=False, dropout=0.4, attention_dropout=0.2)),
     ],
     "Attention.split_heads": [
         Case(split_heads),
-        Case(split_heads, dict(embed_dim=10, num_heads=2)),
+        Case(split_heads, dict(embed_dim=10, num_heads=2, batch=1)),
     ],
     "Attention.attention_weights": [
         Case(attention_weights),
-        Case(attention_weights, dict(embed_dim=14, num_heads=2)),
+        Case(attention_weights, dict(embed_dim=14, num_heads=2, batch=1)),
     ],
     "Attention.merge_heads": [
         Case(merge_heads),
-        Case(merge_heads, dict(embed_dim=14, num_heads=2)),
+        Case(merge_heads, dict(embed_dim=14, num_heads=2, batch=1)),
     ],
     "Attention.forward": [
         Case(attention),
         Case(
             attention, dict(embed_dim=20, num_heads=2, qkv_bias=False, dropout=0.4, attention_dropout=0.2), train=True
         ),
-        Case(attention, dict(dropout=0.4, attention_dropout=0.2)),
+        Case(attention, dict(dropout=0.4, attention_dropout=0.2, batch=1)),
     ],
     "Mlp.__init__": [
         Case(mlp, dict(mlp_ratio=2.5, dropout=0.3), train=True),
-        Case(mlp, dict(embed_dim=14, mlp_ratio=1.57)),
+        Case(mlp, dict(embed_dim=14, mlp_ratio=1.57, dropout=0.3)),
     ],
-    "Mlp.forward": _eval_and_train(mlp, dropout=0.3, mlp_ratio=3.0),
+    "Mlp.forward": [*_eval_and_train(mlp, dropout=0.3, mlp_ratio=3.0), Case(mlp, dict(mlp_ratio=1.5, batch=1))],
     "EncoderLayer.__init__": [
         Case(
             encoder_layer,
             dict(num_heads=3, mlp_ratio=2.5, qkv_bias=False, dropout=0.3, attention_dropout=0.2, droppath=0.4),
             train=True,
         ),
-        Case(encoder_layer, dict(num_heads=2, mlp_ratio=1.5, scale=0.03, branch=0.03)),
+        Case(encoder_layer, dict(num_heads=2, mlp_ratio=1.5, dropout=0.3, droppath=0.4, scale=0.03, branch=0.03)),
     ],
     "EncoderLayer.forward": [
         *_eval_and_train(encoder_layer, num_heads=3, mlp_ratio=2.0, dropout=0.3, attention_dropout=0.2, droppath=0.4),
-        Case(encoder_layer, dict(num_heads=2, mlp_ratio=1.5, scale=0.03, branch=0.03)),
+        Case(encoder_layer, dict(num_heads=2, mlp_ratio=1.5, scale=0.03, branch=0.03, batch=1)),
     ],
     "Encoder.__init__": [
         Case(
@@ -189,19 +190,23 @@ CASES = {
         Case(encoder, dict(depth=2, num_heads=2, mlp_ratio=1.5, scale=0.03, branch=0.01)),
         Case(encoder, dict(depth=1, num_heads=2, mlp_ratio=1.5, droppath=0.4), train=True),
     ],
-    "Encoder.forward": _eval_and_train(encoder, depth=2, num_heads=2, mlp_ratio=1.5, droppath=0.4),
+    "Encoder.forward": [
+        *_eval_and_train(encoder, depth=2, num_heads=2, mlp_ratio=1.5, droppath=0.4),
+        Case(encoder, dict(depth=1, num_heads=2, mlp_ratio=1.5, batch=1)),
+    ],
     "VisionTransformer.__init__": [
         Case(
             vision_transformer,
             dict(depth=2, mlp_ratio=2.5, qkv_bias=False, dropout=0.3, attention_dropout=0.2, droppath=0.4),
             train=True,
         ),
-        Case(vision_transformer, dict(pool="mean", position="sincos-2d", representation_size=13)),
+        Case(vision_transformer, dict(pool="mean", position="sincos-2d", representation_size=13, num_classes=1)),
         Case(vision_transformer, dict(num_classes=0, position="none", mlp_ratio=1.5)),
         Case(vision_transformer, dict(embed_dim=96, num_classes=53, representation_size=61), initial=("",)),
     ],
     "VisionTransformer.forward_head": [
         Case(forward_head),
+        Case(forward_head, dict(batch=1)),
         Case(forward_head, dict(pool="mean")),
         Case(forward_head, dict(representation_size=13)),
         Case(forward_head, dict(num_classes=0)),
@@ -210,6 +215,8 @@ CASES = {
         Case(resize, dict(old_grid=(3, 4), new_grid=(5, 7), num_prefix=1)),
         Case(resize, dict(old_grid=(5, 3), new_grid=(2, 4), num_prefix=2)),
         Case(resize, dict(old_grid=(2, 5), new_grid=(4, 3), num_prefix=0)),
+        # by the rounded ratio of the sizes instead of the sizes, 11 becomes 14
+        Case(resize, dict(old_grid=(11, 2), new_grid=(15, 3), num_prefix=1)),
     ],
 }
 
@@ -370,6 +377,16 @@ def drop_path_rates(vit, draw):
     return paddle.to_tensor([float(layer.drop_path.p) for layer in encoder.layers])
 
 
+def fresh_layers(vit, draw):
+    encoder = vit.Encoder(embed_dim=24, depth=2, num_heads=3, mlp_ratio=1.0)
+    return [layer.mlp.fc1.weight for layer in encoder.layers]
+
+
+def _all_different(outputs):
+    one, other = outputs
+    return not close(one, other)
+
+
 def plain_norm(vit, draw):
     layer = draw.layer(vit.Encoder(embed_dim=24, depth=2, num_heads=3, mlp_ratio=1.5))
     layer.norm.weight.set_value(paddle.ones([24]))
@@ -444,6 +461,7 @@ PROPERTIES = {
     "small_tokens_normalised": Case(small_tokens, holds=_variance_one),
     "identity_without_branches": Case(no_branches, train=True, holds=_pairs_agree),
     "rates_grow_linearly": Case(drop_path_rates, holds=lambda outputs: close(outputs[0], [0, 0.05, 0.1, 0.15, 0.2])),
+    "layers_start_different": Case(fresh_layers, holds=_all_different),
     "output_normalised": Case(plain_norm, holds=_normalised),
     "initial_values": Case(initial_weights, holds=_std_and_zero),
     "reads_the_right_tokens": Case(pooled, holds=_pairs_agree),
@@ -452,6 +470,13 @@ PROPERTIES = {
 
 
 # --- all parts together: once every exercise is passed, the model made of all of the learner's code --------------------
+
+
+def resized_model(vit, draw):
+    """A whole model after a change of resolution."""
+    model = draw.layer(_vision_transformer(vit, image_size=(33, 4)))
+    model.set_image_size((45, 6))
+    return model(draw.tensor(1, 2, 45, 6))
 
 
 def one_step(vit, draw):
@@ -480,6 +505,8 @@ CAPSTONE = [
     Case(
         vision_transformer, dict(depth=3, mlp_ratio=2.5, dropout=0.3, attention_dropout=0.2, droppath=0.4), train=True
     ),
+    Case(vision_transformer, dict(dropout=0.3, attention_dropout=0.2, droppath=0.4, batch=1)),
     Case(vision_transformer, dict(pool="mean", position="sincos-2d", representation_size=13)),
+    Case(resized_model),
     Case(one_step, train=True, holds=_learns),
 ]

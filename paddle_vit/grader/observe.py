@@ -21,9 +21,11 @@ _real = {
 }
 
 
-def _fixed_dropout(x, p=0.5, axis=None, training=True, *_, **__):
+def _fixed_dropout(x, p=0.5, axis=None, training=True, mode="upscale_in_train", *_, **__):
+    if not training:
+        return x * (1.0 if mode == "upscale_in_train" else 1.0 - p)
     # axis 0 drops whole samples: that is drop path, which must not be mistaken for dropout of single numbers
-    return x * (1.0 + (p if axis is None else p / 2)) if training else x * 1.0
+    return x * (1.0 + (p if axis is None else p / 2))
 
 
 def _fixed_drop_path(x, p=0.0, training=True):

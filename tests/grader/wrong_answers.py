@@ -276,26 +276,6 @@ WRONG_ANSWERS = [
         """,
     ),
     (
-        "EncoderLayer.__init__",
-        "the two dropouts swapped",
-        """
-        def __init__(self, embed_dim=768, num_heads=12, mlp_ratio=4.0, qkv_bias=True, dropout=0.0, attention_dropout=0.0, droppath=0.0):
-            super().__init__()
-            self.attn_norm, self.mlp_norm = nn.LayerNorm(embed_dim, epsilon=1e-6), nn.LayerNorm(embed_dim, epsilon=1e-6)
-            self.attn = Attention(embed_dim, num_heads, qkv_bias, attention_dropout, dropout)
-            self.mlp, self.drop_path = Mlp(embed_dim, mlp_ratio, dropout), DropPath(droppath)
-        """,
-    ),
-    (
-        "EncoderLayer.forward",
-        "drop path on one branch only",
-        """
-        def forward(self, x):
-            x = x + self.drop_path(self.attn(self.attn_norm(x)))
-            return x + self.mlp(self.mlp_norm(x))
-        """,
-    ),
-    (
         "EncoderLayer.forward",
         "branches subtracted",
         """
@@ -342,17 +322,6 @@ WRONG_ANSWERS = [
         """,
     ),
     (
-        "VisionTransformer.forward_head",
-        "the mean of all but the first token",
-        """
-        def forward_head(self, x):
-            x = x[:, 0] if self.pool == "class" else x[:, 1:].mean(axis=1)
-            if self.pre_logits is not None:
-                x = paddle.tanh(self.pre_logits(x))
-            return self.head(x)
-        """,
-    ),
-    (
         "resize_position_embedding",
         "nearest neighbour",
         """
@@ -360,6 +329,81 @@ WRONG_ANSWERS = [
             prefix, image = position_embedding[:, :num_prefix], position_embedding[:, num_prefix:]
             image = image.reshape([1, *old_grid, image.shape[-1]]).transpose([0, 3, 1, 2])
             image = F.interpolate(image, size=list(new_grid), mode="nearest").flatten(2).transpose([0, 2, 1])
+            return paddle.concat([prefix, image], axis=1) if num_prefix else image
+        """,
+    ),
+    (
+        "PatchEmbedding.embed_patches",
+        "squeezed, which breaks a batch of one",
+        """
+        def embed_patches(self, image):
+            return self.patch_embedding(image).flatten(2).transpose([0, 2, 1]).squeeze()
+        """,
+    ),
+    (
+        "PatchEmbedding.forward",
+        "dropout that is never switched off",
+        """
+        def forward(self, image):
+            x = self.add_class_token(self.embed_patches(image))
+            if self.position_embedding is not None:
+                x = x + self.position_embedding
+            return F.dropout(x, self.dropout.p)
+        """,
+    ),
+    (
+        "Attention.merge_heads",
+        "squeezed, which breaks a batch of one",
+        """
+        def merge_heads(self, x):
+            return x.transpose([0, 2, 1, 3]).flatten(2).squeeze()
+        """,
+    ),
+    (
+        "Mlp.__init__",
+        "dropout that scales in evaluation",
+        """
+        def __init__(self, embed_dim=768, mlp_ratio=4.0, dropout=0.0):
+            super().__init__()
+            hidden = int(embed_dim * mlp_ratio)
+            self.fc1, self.fc2 = nn.Linear(embed_dim, hidden), nn.Linear(hidden, embed_dim)
+            self.dropout = nn.Dropout(dropout, mode="downscale_in_infer")
+        """,
+    ),
+    (
+        "Encoder.__init__",
+        "copies of one layer, all with the same weights",
+        """
+        def __init__(self, embed_dim=768, depth=12, num_heads=12, mlp_ratio=4.0, qkv_bias=True, dropout=0.0, attention_dropout=0.0, droppath=0.0):
+            super().__init__()
+            import copy
+            layer = EncoderLayer(embed_dim, num_heads, mlp_ratio, qkv_bias, dropout, attention_dropout)
+            self.layers = nn.LayerList([copy.deepcopy(layer) for _ in range(depth)])
+            for i, one in enumerate(self.layers):
+                one.drop_path.p = droppath * i / max(depth - 1, 1)
+            self.norm = nn.LayerNorm(embed_dim, epsilon=1e-6)
+        """,
+    ),
+    (
+        "VisionTransformer.forward_head",
+        "squeezed, which breaks a batch of one",
+        """
+        def forward_head(self, x):
+            x = x[:, :1].squeeze() if self.pool == "class" else x.mean(axis=1)
+            if self.pre_logits is not None:
+                x = paddle.tanh(self.pre_logits(x))
+            return self.head(x)
+        """,
+    ),
+    (
+        "resize_position_embedding",
+        "by the ratio of the sizes, which is rounded",
+        """
+        def resize_position_embedding(position_embedding, old_grid, new_grid, num_prefix=1):
+            prefix, image = position_embedding[:, :num_prefix], position_embedding[:, num_prefix:]
+            image = image.reshape([1, *old_grid, image.shape[-1]]).transpose([0, 3, 1, 2])
+            ratio = [new_grid[0] / old_grid[0], new_grid[1] / old_grid[1]]
+            image = F.interpolate(image, scale_factor=ratio, mode="bicubic").flatten(2).transpose([0, 2, 1])
             return paddle.concat([prefix, image], axis=1) if num_prefix else image
         """,
     ),

@@ -86,7 +86,8 @@ def test_exercises_are_numbered_in_the_order_of_the_file():
 
 
 def test_an_unknown_exercise_names_the_nearest():
-    with pytest.raises(ValueError, match="did you mean Attention.forward"):
+    with pytest.raises(ValueError, match="no exercise 'Attention.foward'"):
         load_lesson("vit").find("Attention.foward")
+    assert load_lesson("vit").nearest("Attention.foward")[0] == "Attention.forward"
     with pytest.raises(ValueError, match="no lesson 'vitt'"):
         load_lesson("vitt")

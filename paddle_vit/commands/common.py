@@ -44,20 +44,25 @@ def find_lesson(name):
         raise Refused(error) from None
 
 
-def find_exercise(target, lesson_name=None):
+def find_exercise(target, args, lesson_name=None):
     """The (lesson, exercise) of a dotted path or number; over all lessons when none is named.
 
     Raises:
         Refused: there is none, with the nearest.
     """
     lessons = [find_lesson(lesson_name)] if lesson_name else [load_lesson(name) for name in lesson_names()]
-    problem = None
     for lesson in lessons:
         try:
             return lesson, lesson.find(target)
-        except ValueError as error:
-            problem = problem or error
-    raise Refused(problem)
+        except ValueError:
+            continue
+    language, lesson = language_of(args), lessons[0]
+    near = [name for lesson in lessons for name in lesson.nearest(target)]
+    if near:
+        near = say("no_exercise_near", language, names=", ".join(near))
+    else:
+        near = say("no_exercise_list", language, lesson=lesson.name)
+    raise Refused(say("no_exercise", language, lesson=lesson.name, target=target, near=near))
 
 
 def read_hand_in(lesson, paths, args):

@@ -1,8 +1,9 @@
 """grade and watch."""
 
 import json
+from pathlib import Path
 
-from paddle_vit.commands.common import Refused, add_language, find_lesson, language_of, read_hand_in
+from paddle_vit.commands.common import Refused, add_language, find_exercise, find_lesson, language_of, read_hand_in
 from paddle_vit.grader.messages import say
 
 
@@ -44,30 +45,30 @@ def _seed(text):
 
 def run_grade(args):
     lesson = find_lesson(args.lesson)
+    for path in args.paths:
+        if not Path(path).exists() and path in {name for e in lesson.exercises for name in (e.id, e.target)}:
+            raise Refused(say("did_you_mean_only", language_of(args), path=path, lesson=lesson.name))
     hand_in = read_hand_in(lesson, args.paths, args)
     language = language_of(args, hand_in)
-    only = None
-    if args.only:
-        try:
-            only = lesson.find(args.only)
-        except ValueError as error:
-            raise Refused(error) from None
+    only = find_exercise(args.only, args, lesson.name)[1] if args.only else None
     if not any(exercise.target in hand_in.definitions for exercise in lesson.exercises) and not hand_in.problems:
         raise Refused(say("no_hand_in", language, path=hand_in.source))
+    from paddle_vit.grader.report import console, progress_bar, show_report
+
+    out = console()
     if args.json:
         report = graded(lesson, hand_in, language, args.seed, only)
-        print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
     else:
-        from paddle_vit.grader.report import console, progress_bar, show_report
-
-        out = console()
         with progress_bar(out, len(lesson.exercises), say("grading_now", language)) as bar:
             report = graded(lesson, hand_in, language, args.seed, only, lambda *_: bar.advance(bar.task_ids[0]))
-        show_report(out, report, only)
-    if not args.paths and only is None:
+    if not args.paths and only is None:  # before anything is printed: whoever reads it may stop reading
         from paddle_vit.grader.project import Progress
 
         Progress().record(report, hand_in)
+    if args.json:
+        print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
+    else:
+        show_report(out, report, only)
     if only:
         return 0 if report.verdicts[lesson.exercises.index(only)].state == "passed" else 1
     return 0 if report.all_passed else 1

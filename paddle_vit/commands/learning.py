@@ -44,15 +44,15 @@ def _add_target(parser, explanation):
     )
 
 
-def _find(words):
+def _find(words, args):
     """(lesson, exercise or None) of "vit", "vit 1.4", "vit Attention.forward", "Attention.forward"."""
     if len(words) > 2:
         raise Refused(f"expected LESSON TARGET, got {' '.join(words)!r}")
     if len(words) == 2:
-        return find_exercise(words[1], words[0])
+        return find_exercise(words[1], args, words[0])
     if words[0] in lesson_names():
         return load_lesson(words[0]), None
-    return find_exercise(words[0])
+    return find_exercise(words[0], args)
 
 
 def _hand_in(lesson, args, path=None):
@@ -65,7 +65,7 @@ def _hand_in(lesson, args, path=None):
 
 
 def run_hint(args):
-    lesson, exercise = _find(args.target)
+    lesson, exercise = _find(args.target, args)
     hand_in = _hand_in(lesson, args)
     language = language_of(args, hand_in)
     if exercise is None:
@@ -104,7 +104,7 @@ def _hint(exercise, number, language):
 
 
 def run_reset(args):
-    lesson, exercise = _find(args.target)
+    lesson, exercise = _find(args.target, args)
     if exercise is None:
         raise Refused(
             f"which exercise? paddle-vit reset {lesson.name} TARGET; paddle-vit progress {lesson.name} lists them"
@@ -131,6 +131,8 @@ def reset_exercise(exercise, hand_in, language):
     if definition is None or not hasattr(definition.node, "body"):
         raise Refused(say("reset_missing", language, path=hand_in.source, target=exercise.target))
     path, node = Path(definition.unit.file), definition.node
+    if not is_finished(exercise, node):
+        raise Refused(say("reset_untouched", language, target=exercise.target))
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     stub = stub_definition(exercise)
     before = path.read_bytes()
@@ -172,7 +174,7 @@ def keep_backup(path, content):
 
 
 def run_solution(args):
-    lesson, exercise = _find(args.target)
+    lesson, exercise = _find(args.target, args)
     if exercise is None:
         raise Refused(f"which exercise? paddle-vit solution {lesson.name} TARGET")
     hand_in = _hand_in(lesson, args, args.file)
@@ -181,8 +183,7 @@ def run_solution(args):
         raise Refused(say("solution_locked", language, target=exercise.target))
     import textwrap
 
-    from rich.columns import Columns  # noqa: F401  (rich is loaded only here: hint and reset stay fast)
-    from rich.panel import Panel
+    from rich.panel import Panel  # rich is loaded only here: hint and reset stay fast
     from rich.syntax import Syntax
     from rich.table import Table
 
@@ -195,7 +196,7 @@ def run_solution(args):
     ours = panel(say("solution_ours", language), _without_docstring(solution_definition(exercise)))
     definition = choose(exercise, hand_in)[0] if hand_in else None
     if definition is None or not is_finished(exercise, definition.node) or not hasattr(definition.node, "body"):
-        out.print(ours)
+        out.print(ours, soft_wrap=False)
         return 0
     lines = definition.unit.text.splitlines(keepends=True)
     theirs = "".join(lines[definition.node.lineno - 1 : definition.node.end_lineno])
@@ -205,10 +206,10 @@ def run_solution(args):
         grid.add_column(ratio=1)
         grid.add_column(ratio=1)
         grid.add_row(theirs, ours)
-        out.print(grid)
+        out.print(grid, soft_wrap=False)
     else:
-        out.print(theirs)
-        out.print(ours)
+        out.print(theirs, soft_wrap=False)
+        out.print(ours, soft_wrap=False)
     return 0
 
 

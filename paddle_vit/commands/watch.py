@@ -13,7 +13,7 @@ from paddle_vit.commands.common import Refused, language_of, read_hand_in
 from paddle_vit.commands.grading import graded
 from paddle_vit.commands.learning import next_hint, reset_exercise
 from paddle_vit.grader.messages import say
-from paddle_vit.grader.project import Progress
+from paddle_vit.grader.project import Progress, fingerprint
 from paddle_vit.grader.report import console, show_exercise, show_report
 
 POLL = 0.3  # seconds between two looks at the files
@@ -24,7 +24,8 @@ class Watch:
         self.lesson, self.args, self.hand_in = lesson, args, hand_in
         self.language = language_of(args, hand_in)
         self.out = console()
-        self.report, self.place, self.sure = None, 0, False
+        self.report, self.place, self.sure = None, -1, False
+        self.written = []  # fingerprints of the definitions when they were graded
 
     def grade(self):
         """Read the files again and grade them; a file that cannot be read is said, and waited for."""
@@ -33,22 +34,30 @@ class Watch:
         except Refused as error:
             self.out.print(Text(str(error), style="red"))
             return
-        before = self.report
+        before = self.states
         self.report = graded(self.lesson, self.hand_in, self.language)
         if not self.args.paths:
             Progress().record(self.report, self.hand_in)
-        self.place = self.first_to_do(before)
+        written, self.written = self.written, [fingerprint(one, self.hand_in) for one in self.lesson.exercises]
+        changed = [place for place, now in enumerate(self.written) if written and now != written[place]]
+        passed = [place for place in changed if self.states[place] == "passed" and before[place] != "passed"]
+        self.place = self.first_to_do(changed)
         self.show()
+        for place in passed:
+            target = self.lesson.exercises[place].target
+            self.out.print(Text(say("just_passed", self.language, target=target), style="green"))
 
-    def first_to_do(self, before):
-        """Stay with the exercise that was shown until it is passed, else go to the first that is not."""
-        states = [verdict.state for verdict in self.report.verdicts]
-        if before is not None and states[self.place] != "passed":
-            return self.place
-        for place, state in enumerate(states):
-            if state not in ("passed", "not_started"):
-                return place
-        return next((place for place, state in enumerate(states) if state != "passed"), 0)
+    @property
+    def states(self):
+        return [verdict.state for verdict in self.report.verdicts] if self.report else []
+
+    def first_to_do(self, changed):
+        """What was just written, while it is not passed; else what is shown; else what fails; else what is left."""
+        states = self.states
+        failing = [place for place, state in enumerate(states) if state not in ("passed", "not_started")]
+        left = [place for place, state in enumerate(states) if state != "passed"]
+        here = [self.place] if self.place in left else []
+        return next(iter([place for place in changed if place in failing] + here + failing + left), 0)
 
     @property
     def exercise(self):
@@ -57,8 +66,7 @@ class Watch:
     def show(self):
         if self.out.is_terminal:
             self.out.clear()
-        states = [verdict.state for verdict in self.report.verdicts]
-        passed, total = states.count("passed"), len(states)
+        passed, total = self.states.count("passed"), len(self.states)
         self.out.print(ProgressBar(total=total, completed=passed, width=50))
         score = say("score", self.language, score=self.report.score, points=self.report.points)
         self.out.print(say("watch_bar", self.language, passed=passed, total=total) + "  " + score)
@@ -73,7 +81,11 @@ class Watch:
         sure, self.sure = self.sure, False
         if key in ("q", "\x03", "\x04"):
             return False
-        if key == "h":
+        if self.report is None:
+            self.grade()
+        elif key == "h" and self.report.all_passed:
+            self.out.print(say("all_finished", self.language), markup=False)
+        elif key == "h":
             self.out.print(Text(next_hint(self.exercise, self.language)))
         elif key == "n":
             left = [place for place, verdict in enumerate(self.report.verdicts) if verdict.state != "passed"]
@@ -98,9 +110,9 @@ class Watch:
 def watch(lesson, args, hand_in):
     """Run until q. Returns the exit status: 0 when everything is passed, else 1."""
     session = Watch(lesson, args, hand_in)
-    session.grade()
-    seen = _times(session.hand_in)
-    with _keys() as pressed:
+    with _keys() as pressed:  # from the start, so that no key is lost while the first grading runs
+        session.grade()
+        seen = _times(session.hand_in)
         while True:
             key = pressed(POLL)
             if key is not None and not session.press(key):

@@ -66,17 +66,16 @@ class Lesson:
         """The exercise of this dotted path or number.
 
         Raises:
-            ValueError: there is none; the message names the nearest.
+            ValueError: there is none.
         """
         for exercise in self.exercises:
             if target in (exercise.target, exercise.id):
                 return exercise
-        targets = [exercise.target for exercise in self.exercises]
-        near = difflib.get_close_matches(target, targets, n=3, cutoff=0.5)
-        raise ValueError(
-            f"lesson {self.name} has no exercise {target!r}: "
-            + (f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(targets)}")
-        )
+        raise ValueError(f"lesson {self.name} has no exercise {target!r}")
+
+    def nearest(self, target):
+        """Targets that look like this one, best first; may be empty."""
+        return difflib.get_close_matches(target, [exercise.target for exercise in self.exercises], n=3, cutoff=0.5)
 
     @functools.cached_property
     def code(self):

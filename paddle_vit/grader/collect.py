@@ -211,7 +211,7 @@ def _bound(node):
 
 # --- text with a syntax error: keep what can be read ------------------------------------------------------------------
 
-_START = re.compile(r"(?:async |def |class |@|import |from |if |for |while |with |try\b|[A-Za-z_])")
+_START = re.compile(r"(?:async |def |class |@|import |from |if |for |while |with |try\b|[A-Za-z_\"'])")
 _DEFINED = re.compile(r"\s*(?:async\s+)?(?:def|class)\s+([A-Za-z_]\w*)")
 
 

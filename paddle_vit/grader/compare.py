@@ -60,15 +60,25 @@ def _parameters(expected, actual):
         [name for name in actual if name not in expected],
     )
     if missing and extra:
-        return Difference("parameters_renamed", dict(missing=", ".join(missing), extra=", ".join(extra)))
+        return Difference("parameters_renamed", dict(missing=_shortened(missing), extra=_shortened(extra)))
     if missing:
-        return Difference("parameters_missing", dict(names=", ".join(missing)))
+        return Difference("parameters_missing", dict(names=_shortened(missing)))
     if extra:
-        return Difference("parameters_extra", dict(names=", ".join(extra)))
+        return Difference("parameters_extra", dict(names=_shortened(extra)))
     for name, shape in expected.items():
         if _without_leading_ones(shape) != _without_leading_ones(actual[name]):
             return Difference("parameter_shape", dict(name=name, expected=list(shape), actual=list(actual[name])))
     return None
+
+
+def _shortened(names):
+    """Names in a line: all of a few, else what they begin with."""
+    if len(names) <= 4:
+        return ", ".join(names)
+    beginnings = {}
+    for name in names:
+        beginnings.setdefault(name.split(".")[0], []).append(name)
+    return ", ".join(one[0] if len(one) == 1 else f"{begin}.* ({len(one)})" for begin, one in beginnings.items())
 
 
 def _without_leading_ones(shape):
@@ -95,7 +105,9 @@ def _initial(expected, actual, shapes):
 
 def _outputs(expected, actual):
     if expected["kind"] != actual["kind"]:
-        return Difference("kind", dict(expected=expected["kind"], actual=actual["kind"]))
+        return Difference(
+            "kind_none" if actual["kind"] == "None" else "kind", dict(expected=expected["kind"], actual=actual["kind"])
+        )
     outputs = list(zip(expected["outputs"], actual["outputs"], strict=True))
     for place, (one, other) in enumerate(outputs):
         if one.shape != other.shape:

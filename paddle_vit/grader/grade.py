@@ -25,6 +25,8 @@ class Report:
     language: str
     verdicts: list = field(default_factory=list)
     capstone: Verdict | None = None
+    problems: list = field(default_factory=list)  # text that Python cannot read and that is no exercise
+    only: object = None  # the one Exercise that was asked for
 
     @property
     def points(self):
@@ -55,6 +57,7 @@ class Report:
                 "seconds": verdict.seconds,
             }
             for exercise, verdict in zip(self.lesson.exercises, self.verdicts, strict=True)
+            if self.only in (None, exercise)
         ]
         capstone = {"state": self.capstone.state, "message": self.capstone.message}
         return {
@@ -84,7 +87,10 @@ def grade(lesson, hand_in, language, seed=None, only=None, on_verdict=None):
         Report
     """
     seed = random.SystemRandom().randrange(1, 10**6) if seed is None else seed
-    report = Report(lesson, hand_in.source, seed, language)
+    report = Report(lesson, hand_in.source, seed, language, only=only)
+    targets = {exercise.target for exercise in lesson.exercises}
+    of_exercises = [problem for name, problem in hand_in.unreadable.items() if name in targets]
+    report.problems = [problem for problem in hand_in.problems if problem not in of_exercises]
     verdicts, to_run = {}, []
     for exercise in lesson.exercises:
         known = preflight(exercise, hand_in, language) if only in (None, exercise) else Verdict("not_started")

@@ -137,10 +137,9 @@ class Trial:
             raise ValueError("not as many observations as cases")
         differences = {}
         for place, (case, one, other) in enumerate(zip(self.cases, expected, actual, strict=True)):
-            if case.holds is None and not differences:
-                difference = compare(one, other)
-                if difference:
-                    differences[place] = difference
+            difference = compare(one, other) if case.holds is None else None
+            if difference:
+                differences[place] = difference
         broken = [
             place
             for place, (case, seen) in enumerate(zip(self.cases, actual, strict=True))
@@ -153,17 +152,26 @@ class Trial:
         if self.exercise is not None:
             mistake = name_mistake(self.exercise, self.cases, actual, place, difference, broken, self.seed)
         error = actual[place]["error"] if difference is None or difference.key == "raised" else None
-        lines = []
-        if error:
-            lines.append(self._raised(error))
-        elif difference:
-            lines.append(self._difference(difference))
-        if mistake:
-            lines.append(self._say("mistake", says=mistake.says[self.language]))
-        elif not error and broken:
-            lines.append(self._rule(broken[0], "property" if difference else "property_broken"))
+        lines = [self._raised(error)] if error else [self._difference(difference)] if difference else []
+        lines += self._clue(mistake, error, differences, broken)
         lines.append(self._case(self.cases[place]))
         return Verdict("error" if error else "wrong", "\n".join(lines), mistake.name if mistake else None)
+
+    def _clue(self, mistake, error, differences, broken):
+        """What may lead to the fault: the known mistake, else where the fault cannot be, else a rule that is broken."""
+        if mistake:
+            return [self._say("mistake", says=mistake.says[self.language])]
+        if error:
+            return []
+        if not differences:
+            return [self._rule(broken[0], "property_broken")]
+        if next(iter(differences.values())).key not in ("values", "not_finite", "gradient", "initial_values"):
+            return []  # parameters, types and shapes speak for themselves
+        modes = {case.train for case in self.cases if case.holds is None and not case.initial}
+        failing = {self.cases[place].train for place in differences}
+        if modes == {True, False} and len(failing) == 1:
+            return [self._say("only_in_training" if failing == {True} else "only_in_evaluation")]
+        return [self._rule(broken[0], "property")] if broken else []
 
     # --- words --------------------------------------------------------------------------------------------------------
 
@@ -187,11 +195,12 @@ class Trial:
             line = left_raise(self.definitions[self.exercise.module][0].node)
             if line:
                 return self._say("left_raise", line=line)
-        where, place = "", error["where"]
+        where, place = self._say("raised_elsewhere"), error["where"]
         if place:
             text = self.hand_in.text_at(place["unit"], place["line"])
             where = self._say("where", unit=place["unit"], line=place["line"], text=text)
-        return self._say("raised", type=error["type"], message=error["message"], where=where)
+        message = f": {error['message']}" if error["message"] else ""
+        return self._say("raised", type=error["type"], message=message, where=where)
 
     def _case(self, case):
         mode = self._say("mode_train" if case.train else "mode_eval")

@@ -12,20 +12,20 @@ STATES = {
 MESSAGES = {
     # compare.py
     "raised": {
-        "zh": "你的代码引发了 {type}: {message}{where}",
-        "en": "Your code raised {type}: {message}{where}",
+        "zh": "你的代码引发了 {type}{message}{where}",
+        "en": "Your code raised {type}{message}{where}",
     },
     "parameters_renamed": {
         "zh": "参数的名称不对：缺少 {missing}，多出 {extra}。权重按名称复制，所以名称要与文档字符串一致。",
         "en": "Parameter names differ: {missing} expected, {extra} found. Weights are copied by name, so use the names in the docstring.",
     },
     "parameters_missing": {
-        "zh": "缺少参数 {names}。是没有创建，还是放在了普通列表里而没有登记？",
-        "en": "Missing parameters: {names}. Not created, or kept in a plain list where they are not registered?",
+        "zh": "缺少参数 {names}。是没有创建，是放在了普通列表里而没有登记，还是同一个层用了几次？",
+        "en": "Missing parameters: {names}. Not created, kept in a plain list where they are not registered, or one layer used several times?",
     },
     "parameters_extra": {
-        "zh": "多出参数 {names}，这里不应有。",
-        "en": "Parameters that should not be here: {names}.",
+        "zh": "多出参数 {names}：这里不应有，或不应训练。",
+        "en": "Parameters that should not be here, or not be trained: {names}.",
     },
     "parameter_shape": {
         "zh": "参数 {name} 的形状应为 {expected}，得到 {actual}。",
@@ -34,6 +34,22 @@ MESSAGES = {
     "initial_values": {
         "zh": "参数 {name} 的初值不对：应为均值 {mean:.3g}、标准差 {std:.3g}，得到均值 {other_mean:.3g}、标准差 {other_std:.3g}。",
         "en": "Parameter {name} starts with other values: expected mean {mean:.3g} and standard deviation {std:.3g}, got {other_mean:.3g} and {other_std:.3g}.",
+    },
+    "raised_elsewhere": {
+        "zh": "\n  (发生在参考答案的代码里，它使用了你的代码给出的东西)",
+        "en": "\n  (in the reference's code, which works with what yours gave it)",
+    },
+    "only_in_training": {
+        "zh": "线索：评估模式下全对，只有训练模式不对，所以问题在 dropout 或 drop path：缺了、放错了位置，或概率不对。",
+        "en": "A clue: evaluation mode is right and only training mode is not, so it is dropout or drop path: missing, misplaced, or with another probability.",
+    },
+    "only_in_evaluation": {
+        "zh": "线索：训练模式下全对，只有评估模式不对：dropout 在评估时应关闭。用 self.dropout(x)，或给 F.dropout 传入 training=self.training。",
+        "en": "A clue: training mode is right and only evaluation mode is not: dropout must be off there. Use self.dropout(x), or give F.dropout training=self.training.",
+    },
+    "kind_none": {
+        "zh": "应返回 {expected}，但什么也没有返回；是否忘了 return？",
+        "en": "Should return {expected}, but nothing was returned; is a return missing?",
     },
     "kind": {"zh": "应返回 {expected}，得到 {actual}。", "en": "Should return {expected}, got {actual}."},
     "shape": {
@@ -80,8 +96,12 @@ MESSAGES = {
         "zh": "第 {line} 行的 raise NotImplementedError 还在；删掉它。",
         "en": "The raise NotImplementedError is still there, in line {line}; delete it.",
     },
-    "missing": {"zh": "没有找到 {target}{near}。", "en": "{target} was not found{near}."},
-    "near": {"zh": "，但有 {names}；名称是否写错了", "en": ", but there is {names}; is the name misspelt"},
+    "missing": {"zh": "没有找到 {target}{near}", "en": "{target} was not found{near}"},
+    "near": {"zh": "，但有 {names}；名称是否写错了？", "en": ", but there is {names}; is the name misspelt?"},
+    "unread": {
+        "zh": "注意：{unit} 第 {line} 行附近，Python 读不懂 ({message})，这一段没有参加评分。",
+        "en": "Note: Python cannot read {unit} near line {line} ({message}); this part was left out.",
+    },
     "unreadable": {
         "zh": "Python 读不懂这里：{message}\n  {unit}，第 {line} 行：{text}",
         "en": "Python cannot read this: {message}\n  {unit}, line {line}: {text}",
@@ -140,8 +160,8 @@ MESSAGES = {
         "en": "Next: {target}. For a hint: paddle-vit hint {target}",
     },
     "done": {
-        "zh": "全部通过。用你自己的代码训练：paddle-vit train {lesson}_digits --code lessons/{lesson}",
-        "en": "All passed. Train your own code: paddle-vit train {lesson}_digits --code lessons/{lesson}",
+        "zh": "全部通过。用你自己的代码训练：paddle-vit train {lesson}_digits --code {source}",
+        "en": "All passed. Train your own code: paddle-vit train {lesson}_digits --code {source}",
     },
     "hint": {"zh": "{target} 提示 {number}/{total}: {hint}", "en": "{target}, hint {number} of {total}: {hint}"},
     "last_hint": {
@@ -223,6 +243,25 @@ MESSAGES = {
     },
     "tour_time": {"zh": "用时 {seconds:.0f} 秒", "en": "This took {seconds:.0f} s"},
     # collect.py
+    "did_you_mean_only": {
+        "zh": "没有这个文件：{path}。只评一道练习：paddle-vit grade {lesson} --only {path}",
+        "en": "no such file: {path}. To grade one exercise: paddle-vit grade {lesson} --only {path}",
+    },
+    "no_exercise": {
+        "zh": "第 {lesson} 课没有练习 {target!r}{near}",
+        "en": "lesson {lesson} has no exercise {target!r}{near}",
+    },
+    "no_exercise_near": {"zh": "；是不是 {names}？", "en": ": did you mean {names}?"},
+    "no_exercise_list": {
+        "zh": "；全部练习：paddle-vit progress {lesson}",
+        "en": "; paddle-vit progress {lesson} lists them",
+    },
+    "reset_untouched": {"zh": "{target} 还没有动过", "en": "{target} is untouched"},
+    "trained": {
+        "zh": "测试准确率 {accuracy}；指标、权重和学习曲线在 {out}",
+        "en": "test accuracy {accuracy}; metrics, weights and learning curve are in {out}",
+    },
+    "just_passed": {"zh": "通过了：{target}", "en": "Passed: {target}"},
     "no_such_file": {"zh": "没有这个文件：{path}", "en": "no such file: {path}"},
     "not_python": {
         "zh": "{path} 不是 .py 文件，也不是 .ipynb 笔记本",

@@ -40,7 +40,7 @@ def default_hand_in(lesson):
         [path] for path in sorted(root.glob(f"notebooks/{lesson.name}.*.ipynb"))
     ]
     best, most, problem = None, -1, None
-    for paths in candidates:
+    for paths in filter(None, candidates):
         try:
             hand_in = collect(map(shown, paths))
         except CannotRead as error:  # a damaged notebook is no reason not to grade the other files
@@ -50,7 +50,7 @@ def default_hand_in(lesson):
         if finished > most:
             best, most = hand_in, finished
     if best is None:
-        raise problem
+        raise problem or CannotRead("empty_folder", path=shown(folder))
     return best
 
 

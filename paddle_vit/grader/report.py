@@ -1,5 +1,6 @@
 """Show a report in a terminal."""
 
+import sys
 import textwrap
 
 from rich.console import Console
@@ -21,7 +22,7 @@ MARKS = {
 
 def console():
     """Where everything is shown; plain text where there is no terminal."""
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def progress_bar(out, total, description):
@@ -65,6 +66,9 @@ def show_report(out, report, only=None):
             show_exercise(out, exercise, verdict, language)
     if only is not None:
         return
+    for problem in report.problems:
+        values = dict(unit=problem.unit.name, line=problem.line, message=problem.message)
+        out.print(Text(say("unread", language, **values), style="yellow"))
     mark, style = MARKS[report.capstone.state]
     out.print(Text.assemble((f" {mark} ", style), (say("capstone", language) + ": ", "bold"), report.capstone.message))
     out.print(Text(say("score", language, score=report.score, points=report.points), style="bold"))
@@ -76,4 +80,5 @@ def show_report(out, report, only=None):
     if left:
         out.print(say("next", language, target=left[0].target), markup=False)
     elif report.all_passed:
-        out.print(say("done", language, lesson=report.lesson.name), markup=False)
+        source = report.source.replace(", ", " ")
+        out.print(say("done", language, lesson=report.lesson.name, source=source), markup=False)

@@ -36,8 +36,8 @@ def judged(body, before=""):
 # --- values of the wrong kind -----------------------------------------------------------------------------------------
 
 KINDS = {
-    "None": ("return None", "got None"),
-    "nothing": ("scores = q @ k.transpose([0, 1, 3, 2])", "got None"),
+    "None": ("return None", "nothing was returned; is a return missing?"),
+    "nothing": ("scores = q @ k.transpose([0, 1, 3, 2])", "is a return missing?"),
     "a string": ("return 'softmax'", "got str"),
     "a list": ("return [F.softmax(q @ k.transpose([0, 1, 3, 2]) * self.head_dim**-0.5)]", "got (Tensor)"),
     "numpy": ("return F.softmax(q @ k.transpose([0, 1, 3, 2]) * self.head_dim**-0.5).numpy()", "got numpy.ndarray"),
@@ -587,3 +587,37 @@ def test_an_import_that_fails_costs_only_who_uses_it():
     report = grade_text(text)
     assert "No module named 'no_such_package'" in verdict_of(report, WEIGHTS.target).message
     assert sum(verdict.state == "passed" for verdict in report.verdicts) == len(LESSON.exercises) - 1
+
+
+def test_dropout_that_is_never_off_gets_a_clue():
+    text = with_definition(
+        LESSON.find("Mlp.forward"),
+        "def forward(self, x):\n    x = F.dropout(F.gelu(self.fc1(x)), self.dropout.p)\n    return self.dropout(self.fc2(x))",
+    )
+    verdict = verdict_of(grade_text(text, only="Mlp.forward"), "Mlp.forward")
+    assert "only evaluation mode is not: dropout must be off there" in verdict.message
+
+
+def test_dropout_that_is_missing_gets_a_clue():
+    text = REFERENCE.replace(
+        "self.mlp = Mlp(embed_dim, mlp_ratio, dropout)", "self.mlp = Mlp(embed_dim, mlp_ratio, dropout / 2)"
+    )
+    verdict = verdict_of(grade_text(text, only="EncoderLayer.__init__"), "EncoderLayer.__init__")
+    assert "so it is dropout or drop path" in verdict.message
+
+
+def test_a_list_times_depth_says_what_may_be_wrong():
+    text = REFERENCE.replace("self.layers = nn.LayerList(\n            [", "self.layers = nn.LayerList(depth * [")
+    text = text.replace("\n                for rate in rates\n            ]", "\n            ]").replace(
+        "attention_dropout, rate)", "attention_dropout, rates[-1])"
+    )
+    assert text != REFERENCE
+    verdict = verdict_of(grade_text(text, only="Encoder.__init__"), "Encoder.__init__")
+    assert verdict.state == "wrong"
+    assert "or one layer used several times" in verdict.message
+    assert len(verdict.message) < 400
+
+
+def test_a_cell_that_cannot_be_read_is_said():
+    report = grade_text("def helper(:\n    pass\n\n" + REFERENCE, only=WEIGHTS)
+    assert [problem.line for problem in report.problems] == [1]

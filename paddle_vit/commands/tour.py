@@ -57,7 +57,10 @@ def run_tour(args):
 
     heading(3)
     exercise = lesson.find(EXAMPLE[0])
-    report = show("example/vit.py", with_mistake(lesson, reference))
+    text = with_mistake(lesson, reference)
+    faulty = [line.strip() for line in text.splitlines() if line not in reference.splitlines()]
+    out.print(say("tour_faulty", language, target=exercise.target, line="\n".join(faulty)), markup=False)
+    report = show("example/vit.py", text)
     show_exercise(out, exercise, report.verdicts[lesson.exercises.index(exercise)], language)
     out.print(say("score", language, score=report.score, points=report.points), markup=False)
 

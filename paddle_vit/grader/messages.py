@@ -230,6 +230,10 @@ MESSAGES = {
         "zh": "3. 一份有典型错误的作业：反馈是这样的",
         "en": "3. A hand-in with a typical mistake: what the feedback looks like",
     },
+    "tour_faulty": {
+        "zh": "在 {target} 里写着：\n  {line}\n其余与参考答案相同。评分说：",
+        "en": "In {target} it says:\n  {line}\nThe rest is as in the reference. The grader says:",
+    },
     "tour_4": {"zh": "4. 参考答案", "en": "4. The reference, graded"},
     "tour_5": {"zh": "5. 用手写数字训练一个 ViT", "en": "5. A ViT trains on handwritten digits"},
     "tour_6": {"zh": "6. 图片", "en": "6. Pictures"},

@@ -65,6 +65,14 @@ def test_code_that_cannot_train_is_refused_before_data_is_read(tmp_path, text, s
     assert not (tmp_path / "out").exists()
 
 
+def test_settings_may_follow_the_paths(tmp_path):
+    (tmp_path / "vit.py").write_text(REFERENCE, encoding="utf-8")
+    done = command("train", "vit_digits", "--code", "vit.py", "epochs=1", "depth=1", "--lang", "zh", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "测试准确率" in done.stdout
+    assert len((tmp_path / "runs" / "vit_digits" / "metrics.jsonl").read_text().splitlines()) == 1
+
+
 def test_no_such_file(tmp_path):
     done = trained(tmp_path, "nowhere.py")
     assert done.returncode == 2

@@ -7,7 +7,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["paddle_vit", "paddle_vit.*"]),
-    package_data={"paddle_vit": ["data/*", "exercises/*.yaml", "exercises/*.py.txt"]},
+    package_data={"paddle_vit": ["data/*", "exercises/*.yaml"]},
     # Paddle itself is an extra: AI Studio and GPU users have paddlepaddle-gpu, which the CPU wheel would overwrite.
     install_requires=[
         "numpy>=1.21,<2.4",  # from 2.4 on, float(t) of a one-element tensor fails in Paddle 2.6 and 3.3

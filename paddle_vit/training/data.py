@@ -1,0 +1,64 @@
+"""Images and labels as numpy arrays, and the order in which training sees them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+_FOLDER = Path(__file__).parents[1] / "data"
+
+
+class Split(NamedTuple):
+    """One part of a data set."""
+
+    images: np.ndarray  # [B, in_channels, height, width] float32
+    labels: np.ndarray  # [B] int64
+
+
+class Data(NamedTuple):
+    """A data set: what a model has to fit is known before anything is read."""
+
+    in_channels: int
+    image_size: tuple  # height, width in pixels
+    num_classes: int
+    load: Callable  # () -> train, test: Split
+
+    def model_arguments(self):
+        """What a model's constructor has to know of the data."""
+        return dict(image_size=self.image_size, in_channels=self.in_channels, num_classes=self.num_classes)
+
+
+def load_digits():
+    """The UCI handwritten digits (paddle_vit/data/README.md), values 0 to 16 scaled to -1 to 1.
+
+    Returns:
+        train, test: Split, of 1297 and 500 images [B, 1, 8, 8]
+    """
+    with np.load(_FOLDER / "digits.npz", allow_pickle=False) as arrays:
+        images = arrays["images"].astype(np.float32)[:, None] / 8.0 - 1.0  # B 1 8 8
+        labels = arrays["labels"].astype(np.int64)
+        return tuple(Split(images[part], labels[part]) for part in (arrays["train"], arrays["test"]))
+
+
+DATA = {"digits": Data(in_channels=1, image_size=(8, 8), num_classes=10, load=load_digits)}
+
+
+def batches(split, batch_size, seed, epoch):
+    """One epoch of batches in random order; the last one is smaller where batch_size does not divide the images.
+
+    The order depends on seed and epoch alone, not on how many were drawn before or on numpy's global generator: a run
+    that starts again in the middle sees the same batches.
+
+    Args:
+        split: Split
+        batch_size: images
+        seed, epoch: whole numbers, 0 or more.
+
+    Yields:
+        images [B, in_channels, height, width], labels [B]
+    """
+    order = np.random.Generator(np.random.PCG64([seed, epoch])).permutation(len(split.labels))
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        yield split.images[chosen], split.labels[chosen]

@@ -1,0 +1,225 @@
+"""The training loop: a recipe and a model in, a trained model and its history out."""
+
+import dataclasses
+import math
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import paddle
+
+import paddle_vit
+from paddle_vit import models
+from paddle_vit.training.checkpoint import save_weights, write_atomically
+from paddle_vit.training.config import RecipeError, dump_recipe, load_recipe
+from paddle_vit.training.data import DATA, batches
+from paddle_vit.training.log import RunLog
+from paddle_vit.training.recipe import has_weight_decay, learning_rate_at
+from paddle_vit.training.step import accuracy, train_step
+
+
+@dataclasses.dataclass
+class Result:
+    """What a training run leaves.
+
+    test_accuracy: share of the test images classified right after the last epoch, from 0 to 1
+    history: one dict an epoch; see train
+    model: the trained model, in eval mode
+    out: the folder with the files of the run
+    """
+
+    test_accuracy: float
+    out: Path
+    history: list = dataclasses.field(repr=False)
+    model: paddle.nn.Layer = dataclasses.field(repr=False)
+
+
+def train(recipe, model=None, *, out=None, quiet=False, **changes):
+    """Train a model and test it.
+
+    Args:
+        recipe: a name from list_recipes(), a YAML file, or a Recipe.
+        model: None for the reference model of the recipe; a class, which is built with the recipe's arguments; or an
+            nn.Layer, which is trained from the weights it has.
+        out: folder for the files, runs/<recipe> by default; earlier files of the same names are replaced.
+        quiet: print nothing.
+        changes: settings of the recipe by name, e.g. epochs=3, depth=2.
+
+    Returns:
+        Result. Its history has, for each epoch: epoch (from 1), step, seconds since the start, learning_rate of the last
+        step, loss and train_accuracy (means over the epoch, measured before each update), images_per_second; and
+        test_accuracy in the epochs in which the test images were looked at.
+
+    In out: config.yaml, metrics.jsonl (the history, a line an epoch), weights.safetensors (of the last epoch with a
+    test), learning_curve.png.
+
+    Raises:
+        RecipeError (a ValueError): a setting or a model that does not fit; nothing was read or written yet.
+        FloatingPointError: the loss is not finite.
+        Stopped (a KeyboardInterrupt): Ctrl-C; what was measured is in out.
+    """
+    recipe = load_recipe(recipe, **changes)
+    out = Path(out or Path("runs") / recipe.name)
+    if model is not None:
+        return run(recipe, model, out, quiet)
+    with copied_transposes():
+        return run(recipe, None, out, quiet)
+
+
+def run(recipe, model, out, quiet):
+    """train, with the settings made: the whole of a run from the model to the result."""
+    data = find_data(recipe.data)
+    paddle.seed(seed_of(recipe.seed, step=0))
+    given, model = model, build_model(recipe, data, model)
+
+    train_split, test_split = data.load()
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("weights.safetensors", "learning_curve.png"):
+        (out / name).unlink(missing_ok=True)  # of an earlier run: they would not belong to the new config.yaml
+    write_atomically(out / "config.yaml", (origin(given) + dump_recipe(recipe)).encode())
+
+    optimizer = make_optimizer(recipe, model)
+    total_steps = recipe.epochs * math.ceil(len(train_split.labels) / recipe.batch_size)
+    step = 0
+    with RunLog(out, recipe.epochs, total_steps, quiet) as log:
+        for epoch in range(1, recipe.epochs + 1):
+            model.train()
+            log.start_epoch(epoch)
+            for images, labels in batches(train_split, recipe.batch_size, recipe.seed, epoch):
+                progress = (step + 0.5) / total_steps  # the middle of the step: neither first nor last has rate 0
+                learning_rate = learning_rate_at(progress, recipe.learning_rate, recipe.warmup)
+                step += 1
+                optimizer.set_lr(learning_rate)
+                paddle.seed(seed_of(recipe.seed, step))  # dropout draws the same after any restart
+                images, labels = paddle.to_tensor(images), paddle.to_tensor(labels)
+                loss, logits = train_step(model, images, labels, optimizer)
+                loss = loss.item()
+                check_finite(loss, epoch, step, learning_rate)
+                log.step(step, learning_rate, len(labels), loss, accuracy(logits, labels)[0])
+            test_accuracy = None
+            if epoch % recipe.evaluate_every == 0 or epoch == recipe.epochs:
+                test_accuracy = evaluate(model, test_split)
+                save_weights(model, out / "weights.safetensors")
+            log.end_epoch(test_accuracy)
+    model.eval()
+    return Result(test_accuracy=test_accuracy, out=out, history=log.history, model=model)
+
+
+@contextmanager
+def copied_transposes():
+    """On a CPU, let Paddle copy at a transpose instead of making a view whose later copies are slow.
+
+    Halves the time of a step and changes no bit of the result. But x[0][...] = 1 no longer reaches x: for the package's
+    own models only, never for a learner's code. Nothing happens where FLAGS_use_stride_kernel is set already.
+    """
+    flag = "FLAGS_use_stride_kernel"
+    before = paddle.get_flags([flag])
+    if paddle.get_device() == "cpu" and flag not in os.environ:
+        paddle.set_flags({flag: False})
+    try:
+        yield
+    finally:
+        paddle.set_flags(before)
+
+
+def check_finite(loss, epoch, step, learning_rate):
+    """Raise a FloatingPointError that says where the loss was lost."""
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss is {loss} at step {step} (epoch {epoch}), learning rate {learning_rate:.2g}: "
+            f"try a lower learning_rate or a longer warmup"
+        )
+
+
+def origin(model):
+    """First lines of config.yaml: the versions, and the model if it is not the recipe's own."""
+    lines = f"# paddle-vit {paddle_vit.__version__}, paddle {paddle.__version__}, numpy {np.__version__}\n"
+    if model is not None:
+        name = model.__name__ if isinstance(model, type) else type(model).__name__
+        lines += f"# trained a model given by the caller, {name}; without it this file trains the reference\n"
+    return lines
+
+
+def find_data(name):
+    """The data set of this name.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    if name not in DATA:
+        raise RecipeError(f"no data set is called {name!r}: choose from {', '.join(DATA)}")
+    return DATA[name]
+
+
+def seed_of(seed, step):
+    """Seed for Paddle's generator in one step; step 0 draws the initial weights."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+
+
+def build_model(recipe, data, model=None):
+    """The model to train, after a trial of two images.
+
+    Args:
+        recipe: Recipe
+        data: Data, which decides sizes and classes.
+        model: as in train.
+
+    Raises:
+        RecipeError: it cannot be built, or does not map images [2, channels, height, width] to logits [2, classes].
+    """
+    model = model if model is not None else getattr(models, recipe.model_class)
+    if isinstance(model, type) and issubclass(model, paddle.nn.Layer):
+        with explained(f"{model.__name__} cannot be built"):
+            model = model(**data.model_arguments(), **recipe.model_arguments)
+    if not isinstance(model, paddle.nn.Layer):
+        raise RecipeError(f"model must be a paddle.nn.Layer or a class of them, not {model!r}")
+    if not any(not parameter.stop_gradient for parameter in model.parameters()):
+        raise RecipeError(f"{type(model).__name__} has no parameters to train: did its constructor create its layers?")
+    model.eval()
+    shape, wanted = [2, data.in_channels, *data.image_size], [2, data.num_classes]
+    with explained(f"{type(model).__name__} fails on images {shape}"), paddle.no_grad():
+        logits = model(paddle.zeros(shape))
+    if not isinstance(logits, paddle.Tensor):
+        raise RecipeError(f"{type(model).__name__} must return logits {wanted}, not {type(logits).__name__}")
+    if list(logits.shape) != wanted:
+        raise RecipeError(
+            f"{type(model).__name__} must map images {shape} to logits {wanted}, not {list(logits.shape)}"
+        )
+    return model
+
+
+@contextmanager
+def explained(what):
+    """Turn any exception of somebody's model into a RecipeError that says what was tried; the cause stays attached."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())  # Paddle's messages go over many lines
+        raise RecipeError(f"{what}: {type(error).__name__}: {reason}") from error
+
+
+def make_optimizer(recipe, model):
+    """AdamW (Loshchilov & Hutter, ICLR 2019) over what is to be trained, with weight decay where it belongs."""
+    trained = [(name, p) for name, p in model.named_parameters() if not p.stop_gradient]
+    decayed = {p.name for name, p in trained if has_weight_decay(name, p)}  # Paddle asks by its own name, linear_0.w_0
+    optimizer = paddle.optimizer.AdamW(
+        learning_rate=recipe.learning_rate,
+        parameters=[p for _, p in trained],
+        weight_decay=recipe.weight_decay,
+        apply_decay_param_fun=decayed.__contains__,
+    )
+    optimizer.clear_grad()  # a notebook may have called backward() on this model
+    return optimizer
+
+
+def evaluate(model, split, batch_size=256):
+    """Share of the images in a split that a model classifies right, from 0 to 1."""
+    model.eval()
+    right = 0.0
+    with paddle.no_grad():
+        for start in range(0, len(split.labels), batch_size):
+            images = paddle.to_tensor(split.images[start : start + batch_size])
+            labels = paddle.to_tensor(split.labels[start : start + batch_size])
+            right += accuracy(model(images), labels)[0] * len(labels)
+    return right / len(split.labels)

@@ -43,9 +43,10 @@ class PatchEmbedding(nn.Layer):
         """Create, under these names:
 
         patch_embedding: nn.Conv2D from in_channels to embed_dim, one step a patch, with bias
-        class_token: parameter [1, 1, C], truncated normal with std 0.02 (trunc_normal_); None when class_token is false
-        position_embedding: when position is "learned" a parameter [1, T, C], truncated normal with std 0.02, where T
-            counts the class token if there is one; otherwise what fixed_position_embedding returns, which is not trained
+        class_token: parameter [1, 1, C], filled by trunc_normal_(parameter, std=0.02); None when class_token is false
+        position_embedding: when position is "learned" a parameter [1, T, C], filled in the same way, where T counts the
+            class token if there is one; otherwise what fixed_position_embedding(position, self.grid, embed_dim,
+            class_token) returns, a table that is not trained
         dropout: nn.Dropout with probability dropout
 
         image_size, patch_size (pixels) and grid (patches) are given, each as (height, width).
@@ -82,7 +83,9 @@ class PatchEmbedding(nn.Layer):
         raise NotImplementedError("TODO 1.3 PatchEmbedding.add_class_token")
 
     def forward(self, image):
-        """Equation 1: patches to tokens, class token first, positions added to all tokens (if there are any), dropout.
+        """Equation 1: patches to tokens, class token first, positions added to all tokens, then self.dropout.
+
+        self.position_embedding is None when there are no positions.
 
         Args:
             image: [B, in_channels, height, width]
@@ -236,7 +239,7 @@ class Mlp(nn.Layer):
         raise NotImplementedError("TODO 1.12 Mlp.__init__")
 
     def forward(self, x):
-        """fc1, the exact GELU (not its tanh approximation), dropout, fc2, dropout.
+        """fc1, the exact GELU (not its tanh approximation), self.dropout, fc2, self.dropout.
 
         Args:
             x: [B, T, C]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from paddle_vit.commands.common import Refused, add_language, find_exercise, find_lesson, language_of, read_hand_in
 from paddle_vit.grader.messages import say
+from paddle_vit.grader.project import Progress, is_learners_own
 
 
 def add_commands(subparsers):
@@ -61,9 +62,7 @@ def run_grade(args):
     else:
         with progress_bar(out, len(lesson.exercises), say("grading_now", language)) as bar:
             report = graded(lesson, hand_in, language, args.seed, only, lambda *_: bar.advance(bar.task_ids[0]))
-    if not args.paths and only is None:  # before anything is printed: whoever reads it may stop reading
-        from paddle_vit.grader.project import Progress
-
+    if is_learners_own(lesson, hand_in):  # before anything is printed: whoever reads it may stop reading
         Progress().record(report, hand_in)
     if args.json:
         print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))

@@ -54,6 +54,17 @@ def default_hand_in(lesson):
     return best
 
 
+def is_learners_own(lesson, hand_in):
+    """Whether a hand-in is the learner's own file or notebook in the project, and not somebody's elsewhere."""
+    root = find_root()
+    if root is None:
+        return False
+    files = {Path(unit.file).resolve() for unit in hand_in.units}
+    folder = (root / "lessons" / lesson.name).resolve()
+    notebooks = {path.resolve() for path in root.glob(f"notebooks/{lesson.name}.*.ipynb")}
+    return all(file.parent == folder or file in notebooks for file in files)
+
+
 def finished_count(lesson, hand_in):
     """How many exercises have been begun."""
     chosen = [(exercise, choose(exercise, hand_in)[0]) for exercise in lesson.exercises]
@@ -79,6 +90,8 @@ class Progress:
     def record(self, report, hand_in):
         """Remember a report's verdicts."""
         for exercise, verdict in zip(report.lesson.exercises, report.verdicts, strict=True):
+            if report.only not in (None, exercise):
+                continue
             entry = self.entry(exercise.target)
             entry["state"], entry["of"] = verdict.state, fingerprint(exercise, hand_in)
         self.save()

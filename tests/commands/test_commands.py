@@ -277,6 +277,38 @@ def test_progress_is_kept_and_notices_changes(project):
     assert "changed since it was graded" in done.stdout
 
 
+@pytest.mark.parametrize("arguments", [["lessons/vit/vit.py"], ["lessons/vit"], ["--only", "sincos_1d"]])
+def test_progress_is_kept_however_the_own_file_is_named(project, arguments):
+    solve(project, "sincos_1d")
+    command("grade", "vit", *arguments, cwd=project)
+    assert "1 of 20 exercises passed" in command("progress", "--lang", "en", cwd=project).stdout
+
+
+def test_somebody_elses_file_is_not_my_progress(project):
+    (project / "other.py").write_text(REFERENCE, encoding="utf-8")
+    assert command("grade", "vit", "other.py", cwd=project).returncode == 0
+    assert "0 of 20 exercises passed" in command("progress", "--lang", "en", cwd=project).stdout
+
+
+def test_an_exercise_in_place_of_a_path(project):
+    done = command("grade", "vit", "1.2", "--lang", "en", cwd=project)
+    assert done.returncode == 2
+    assert "paddle-vit grade vit --only 1.2" in done.stderr
+
+
+def test_the_json_of_one_exercise(project):
+    solve(project, "sincos_1d")
+    done = command("grade", "vit", "--only", "1.5", "--json", cwd=project)
+    assert [entry["state"] for entry in json.loads(done.stdout)["exercises"]] == ["passed"]
+
+
+def test_reset_of_an_untouched_stub_changes_nothing(project):
+    done = command("reset", "Mlp.forward", "--lang", "en", cwd=project)
+    assert done.returncode == 2
+    assert "Mlp.forward is untouched" in done.stderr
+    assert not list(stub_of(project).parent.glob("*.bak-*"))
+
+
 def test_a_damaged_progress_file_is_only_a_memory_lost(project):
     (project / ".paddle_vit").mkdir()
     for text in ("{", "[]", '{"exercises": 3}', '{"exercises": {"sincos_1d": 4}}'):

@@ -1,4 +1,4 @@
-# 视觉 Transformer (ViT): 填写下面每个 TODO，然后运行 paddle-vit grade vit。提示：paddle-vit hint vit。
+# 视觉 Transformer (ViT)：填写下面每个 TODO，然后运行 paddle-vit grade vit。提示：paddle-vit hint vit。
 # The Vision Transformer (ViT): fill in every TODO below, then run paddle-vit grade vit. For a hint: paddle-vit hint vit.
 """Vision Transformer (ViT): Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, arXiv:2010.11929.
 

@@ -151,9 +151,9 @@ MESSAGES = {
         "en": "The model computes the right thing, but after one training step the loss is not finite or some parameter did not change.",
     },
     # report.py and the commands
-    "grading": {"zh": "{title}: {source}", "en": "{title}: {source}"},
+    "grading": {"zh": "{title}：{source}", "en": "{title}: {source}"},
     "grading_now": {"zh": "评分中", "en": "Grading"},
-    "capstone": {"zh": "完整模型", "en": "The whole model"},
+    "capstone": {"zh": "完整模型：", "en": "The whole model: "},
     "score": {"zh": "得分 {score} / {points}", "en": "Score {score} / {points}"},
     "next": {
         "zh": "下一步：{target}。要提示：paddle-vit hint {target}",
@@ -163,7 +163,7 @@ MESSAGES = {
         "zh": "全部通过。用你自己的代码训练：paddle-vit train {lesson}_digits --code {source}",
         "en": "All passed. Train your own code: paddle-vit train {lesson}_digits --code {source}",
     },
-    "hint": {"zh": "{target} 提示 {number}/{total}: {hint}", "en": "{target}, hint {number} of {total}: {hint}"},
+    "hint": {"zh": "{target} 提示 {number}/{total}：{hint}", "en": "{target}, hint {number} of {total}: {hint}"},
     "last_hint": {
         "zh": "这是最后一条提示。查看参考答案：paddle-vit solution {target} --reveal",
         "en": "That was the last hint. To see the reference: paddle-vit solution {target} --reveal",
@@ -190,7 +190,7 @@ MESSAGES = {
     "solution_ours": {"zh": "参考答案", "en": "The reference"},
     "progress_unknown": {"zh": "改动后尚未评分", "en": "changed since it was graded"},
     "progress_score": {
-        "zh": "{title}: {passed} / {total} 道练习通过，{score} / {points} 分",
+        "zh": "{title}：{passed} / {total} 道练习通过，{score} / {points} 分",
         "en": "{title}: {passed} of {total} exercises passed, {score} of {points} points",
     },
     "built": {"zh": "已写入 {path}", "en": "wrote {path}"},

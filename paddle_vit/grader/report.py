@@ -70,7 +70,7 @@ def show_report(out, report, only=None):
         values = dict(unit=problem.unit.name, line=problem.line, message=problem.message)
         out.print(Text(say("unread", language, **values), style="yellow"))
     mark, style = MARKS[report.capstone.state]
-    out.print(Text.assemble((f" {mark} ", style), (say("capstone", language) + ": ", "bold"), report.capstone.message))
+    out.print(Text.assemble((f" {mark} ", style), (say("capstone", language), "bold"), report.capstone.message))
     out.print(Text(say("score", language, score=report.score, points=report.points), style="bold"))
     left = [
         exercise

@@ -5,7 +5,7 @@ import ast
 from paddle_vit.grader.graft import load_reference
 
 HEADER = """\
-# {zh}: 填写下面每个 TODO，然后运行 paddle-vit grade {lesson}。提示：paddle-vit hint {lesson}。
+# {zh}：填写下面每个 TODO，然后运行 paddle-vit grade {lesson}。提示：paddle-vit hint {lesson}。
 # {en}: fill in every TODO below, then run paddle-vit grade {lesson}. For a hint: paddle-vit hint {lesson}.
 """
 

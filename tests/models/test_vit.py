@@ -234,6 +234,34 @@ def test_attention_dropout_falls_on_the_weights():
     assert 0.9 < output.mean() < 1.1
 
 
+def test_where_dropout_stands(monkeypatch):
+    """With dropout replaced by a factor of 1.5 each place shows: twice in the MLP, on attention's weights and output."""
+    monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: 1.5 * x if self.p else x)
+    x = paddle.to_tensor(randn(2, 7, 12))
+    mlp = Mlp(12, dropout=0.5)
+    hidden = mlp.fc1(x)
+    expected = 1.5 * mlp.fc2(1.5 * paddle.nn.functional.gelu(hidden))
+    assert np.allclose(mlp(x).numpy(), expected.numpy(), atol=1e-5)
+    for dropout, attention_dropout, factor in [(0.5, 0.0, 1.5), (0.0, 0.5, 1.5), (0.5, 0.5, 2.25)]:
+        attention = Attention(12, 3, dropout=dropout, attention_dropout=attention_dropout)
+        plain = Attention(12, 3)
+        plain.set_state_dict(attention.state_dict())  # biases are zero, so that a factor inside comes out
+        assert np.allclose(attention(x).numpy(), factor * plain(x).numpy(), atol=1e-5)
+    embedding = PatchEmbedding((6, 15), (2, 5), in_channels=2, embed_dim=12, dropout=0.5)
+    image = paddle.to_tensor(randn(3, 2, 6, 15))
+    expected = 1.5 * (embedding.add_class_token(embedding.embed_patches(image)) + embedding.position_embedding)
+    assert np.allclose(embedding(image).numpy(), expected.numpy(), atol=1e-6)
+
+
+def test_drop_path_acts_on_both_branches_before_the_sum(monkeypatch):
+    monkeypatch.setattr(DropPath, "forward", lambda self, x: 1.5 * x)
+    layer, x = EncoderLayer(12, 3, droppath=0.5), paddle.to_tensor(randn(2, 7, 12))
+    middle = x + 1.5 * layer.attn(layer.attn_norm(x))
+    expected = middle + 1.5 * layer.mlp(layer.mlp_norm(middle))
+    assert np.allclose(layer(x).numpy(), expected.numpy(), atol=1e-5)
+    assert not np.allclose(layer(x).numpy(), x.numpy(), atol=0.1)
+
+
 def test_qkv_bias():
     assert Attention(12, 3, qkv_bias=True).qkv.bias.shape == [36]
     assert Attention(12, 3, qkv_bias=False).qkv.bias is None
@@ -487,6 +515,8 @@ def test_initial_values():
             spread = 4 / math.sqrt(2 * values.size)  # four standard errors of a standard deviation
             assert abs(values.std() / 0.02 - 1) < spread, f"{name} has a standard deviation of {values.std():.4f}"
             assert abs(values.mean()) < 4 * 0.02 / math.sqrt(values.size), name
+    wide = PatchEmbedding(image_size=4, patch_size=4, embed_dim=4093).class_token.numpy()  # enough values to tell
+    assert abs(wide.std() / 0.02 - 1) < 4 / math.sqrt(2 * 4093)
     first, second = (layer.attn.qkv.weight.numpy() for layer in model.encoder.layers)
     assert not np.allclose(first, second), "each layer draws its own weights"
 

@@ -48,6 +48,8 @@ def test_changes_reach_the_run_and_the_model():
     assert changed.model_arguments == {**base.model_arguments, "depth": 2, "position": "none", "qkv_bias": False}
     assert load_recipe("vit_digits") == base, "changing one recipe must not change the next"
     assert load_recipe(changed, epochs=4).model_arguments == changed.model_arguments
+    assert load_recipe(changed, depth=9).model_arguments["depth"] == 9
+    assert changed.model_arguments["depth"] == 2, "nor the recipe that was given"
 
 
 def test_recipes_are_frozen():

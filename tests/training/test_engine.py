@@ -118,6 +118,45 @@ def test_same_seed_same_bits(tmp_path):
     assert not equal(weights(first.model), weights(other.model))
 
 
+def test_each_step_draws_from_its_own_seed(tmp_path, monkeypatch):
+    """Whatever else was drawn before: only so can a run that starts again in the middle go on with the same bits."""
+    options = dict(dropout=0.2, epochs=1)
+    first = tiny(tmp_path, **options)
+    step = engine.train_step
+
+    def draw_more(*args):
+        result = step(*args)
+        paddle.rand([7])
+        return result
+
+    monkeypatch.setattr(engine, "train_step", draw_more)
+    assert equal(weights(tiny(tmp_path, **options).model), weights(first.model))
+
+
+def test_trains_in_training_mode_and_tests_in_eval_mode(tmp_path, monkeypatch):
+    modes = {"train_step": [], "accuracy": []}
+    monkeypatch.setattr(
+        engine, "train_step", spy(engine.train_step, lambda m, *_: modes["train_step"].append(m.training))
+    )
+    monkeypatch.setattr(engine, "evaluate", spy(engine.evaluate, lambda m, _: modes["accuracy"].append(m)))
+    result = tiny(tmp_path, epochs=3, dropout=0.5)
+    assert modes["train_step"] == [True] * 33 and modes["accuracy"] == [result.model] * 3
+    result.model.train()
+    one, other = (evaluate(result.model, load_digits()[1]) for _ in range(2))
+    assert one == other == result.test_accuracy
+
+
+def test_an_epoch_is_on_disk_before_the_next_begins(tmp_path, monkeypatch):
+    lines = []
+
+    def look(*_):
+        lines.append(len((tmp_path / "metrics.jsonl").read_text().splitlines()))
+
+    monkeypatch.setattr(engine, "train_step", spy(engine.train_step, look))
+    tiny(tmp_path, epochs=3)
+    assert lines == [0] * 11 + [1] * 11 + [2] * 11
+
+
 def test_a_dumped_config_repeats_the_run(tmp_path):
     first = tiny(tmp_path / "a", seed=3)
     second = train(tmp_path / "a" / "config.yaml", out=tmp_path / "b", quiet=True)
@@ -396,12 +435,18 @@ def test_unfinished_code_is_refused_by_name(tmp_path):
 
 
 def test_ctrl_c_through_the_command(tmp_path):
-    run = command("vit_digits", "epochs=10000", *SMALL, "evaluate_every=1", "--out", tmp_path)
-    for line in run.stdout:  # the first epoch is over
-        if line.startswith("epoch     1/10000"):
-            break
-    run.send_signal(signal.SIGINT)
-    out, err = run.communicate(timeout=100)
+    def listen():  # what a shell starts in the background has Ctrl-C switched off, and its children too
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    run = command("vit_digits", "epochs=10000", *SMALL, "evaluate_every=1", "--out", tmp_path, preexec_fn=listen)
+    try:
+        for line in run.stdout:  # the first epoch is over
+            if line.startswith("epoch     1/10000"):
+                break
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    finally:
+        run.kill()
     assert run.returncode == 130
     assert "Traceback" not in err and "Traceback" not in out
     assert out.splitlines()[-1].startswith("stopped after ")

@@ -3,9 +3,11 @@
 Cheap to import: Paddle is loaded by the first name that needs it.
 """
 
-import zlib  # noqa: F401  (before paddle: libpaddle 2.6 exports zlib's own symbols and breaks a later import)
+from paddle_vit import runtime
 
 __version__ = "0.1.0"
+
+runtime.prepare()  # before Paddle
 
 # public name -> module that holds it
 _PUBLIC = {

@@ -1,6 +1,7 @@
 """paddle-vit ...: one file a group of commands. Nothing here loads Paddle before a command needs it."""
 
 import argparse
+import os
 import sys
 
 from paddle_vit import __version__
@@ -15,6 +16,8 @@ def run(arguments=None):
     from paddle_vit.commands.common import Refused
 
     args = parser().parse_args(arguments)
+    if getattr(args, "lang", None):
+        os.environ["PADDLE_VIT_LANG"] = args.lang  # for the pictures
     try:
         return args.run(args)
     except Refused as error:

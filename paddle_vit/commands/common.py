@@ -1,12 +1,10 @@
 """What several commands share: language, lesson, exercise, hand-in; and an error that is shown in one line."""
 
-import locale
-import os
-
 from paddle_vit.exercises import lesson_names, load_lesson
 from paddle_vit.grader.collect import CannotRead, collect
 from paddle_vit.grader.messages import say
 from paddle_vit.grader.project import default_hand_in
+from paddle_vit.language import chosen_language, locale_language
 
 
 class Refused(Exception):
@@ -25,16 +23,13 @@ def language_of(args, hand_in=None):
     """--lang, then PADDLE_VIT_LANG, then the notebook's language, then the locale."""
     if getattr(args, "lang", None):
         return args.lang
-    if os.environ.get("PADDLE_VIT_LANG") in ("zh", "en"):
-        return os.environ["PADDLE_VIT_LANG"]
+    if chosen_language():
+        return chosen_language()
     if hand_in is not None:
         for language in ("zh", "en"):
             if any(unit.file.endswith(f".{language}.ipynb") for unit in hand_in.units):
                 return language
-    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if os.environ.get(variable):
-            return "zh" if os.environ[variable].lower().startswith("zh") else "en"
-    return "zh" if (locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
+    return locale_language()
 
 
 def find_lesson(name):

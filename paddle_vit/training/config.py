@@ -17,8 +17,8 @@ class RecipeError(ValueError):
 class Recipe:
     """A training run.
 
-    Its settings, which key=value, keyword arguments and YAML files can change, are the fields from epochs on together
-    with the entries of model_arguments.
+    Its settings, which key=value, keyword arguments and YAML files can change, are the fields from data on together with
+    the entries of model_arguments.
 
     Raises:
         RecipeError: a value of the wrong type, or one that makes no sense.
@@ -46,7 +46,7 @@ class Recipe:
 
 
 # Fields that say which run it is, and are not settings of it
-_FIXED = ("name", "lesson", "model_class", "model_arguments", "data")
+_FIXED = ("name", "lesson", "model_class", "model_arguments")
 
 # What a number has to be: the test, and its wording
 _AT_LEAST_1 = (lambda x: x >= 1, "at least 1")

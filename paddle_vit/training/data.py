@@ -1,6 +1,7 @@
 """Images and labels as numpy arrays, and the order in which training sees them."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,7 +42,29 @@ def load_digits():
         return tuple(Split(images[part], labels[part]) for part in (arrays["train"], arrays["test"]))
 
 
-DATA = {"digits": Data(in_channels=1, image_size=(8, 8), num_classes=10, load=load_digits)}
+def load_digit_classes(first, last):
+    """The digits from first to last alone, labels counted from 0: to pre-train on some and fine-tune on the others."""
+
+    def part(split):
+        chosen = (first <= split.labels) & (split.labels <= last)
+        return Split(split.images[chosen], split.labels[chosen] - first)
+
+    return tuple(map(part, load_digits()))
+
+
+def load_large_digits():
+    """The digits enlarged to 16x16 pixels by linear interpolation: the same numbers, at a higher resolution."""
+    at = (np.arange(16) + 0.5) / 2 - 0.5  # centres of the new pixels, counted in old ones
+    weights = np.stack([np.interp(at, np.arange(8), one) for one in np.eye(8)], axis=1).astype(np.float32)  # 16 8
+    return tuple(Split(weights @ split.images @ weights.T, split.labels) for split in load_digits())
+
+
+DATA = {
+    "digits": Data(in_channels=1, image_size=(8, 8), num_classes=10, load=load_digits),
+    "digits_0_to_4": Data(1, (8, 8), 5, partial(load_digit_classes, 0, 4)),
+    "digits_5_to_9": Data(1, (8, 8), 5, partial(load_digit_classes, 5, 9)),
+    "digits_16x16": Data(1, (16, 16), 10, load_large_digits),
+}
 
 
 def batches(split, batch_size, seed, epoch):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import os
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import paddle
 
 import paddle_vit
 from paddle_vit import models
+from paddle_vit.runtime import copied_transposes
 from paddle_vit.training.checkpoint import save_weights, write_atomically
 from paddle_vit.training.config import RecipeError, dump_recipe, load_recipe
 from paddle_vit.training.data import DATA, batches
@@ -35,7 +35,7 @@ class Result:
     model: paddle.nn.Layer = dataclasses.field(repr=False)
 
 
-def train(recipe, model=None, *, out=None, quiet=False, **changes):
+def train(recipe, model=None, *, out=None, quiet=False, on_epoch=None, **changes):
     """Train a model and test it.
 
     Args:
@@ -44,6 +44,7 @@ def train(recipe, model=None, *, out=None, quiet=False, **changes):
             nn.Layer, which is trained from the weights it has.
         out: folder for the files, runs/<recipe> by default; earlier files of the same names are replaced.
         quiet: print nothing.
+        on_epoch: called after each epoch with the history so far.
         changes: settings of the recipe by name, e.g. epochs=3, depth=2.
 
     Returns:
@@ -62,12 +63,12 @@ def train(recipe, model=None, *, out=None, quiet=False, **changes):
     recipe = load_recipe(recipe, **changes)
     out = Path(out or Path("runs") / recipe.name)
     if model is not None:
-        return run(recipe, model, out, quiet)
+        return run(recipe, model, out, quiet, on_epoch)
     with copied_transposes():
-        return run(recipe, None, out, quiet)
+        return run(recipe, None, out, quiet, on_epoch)
 
 
-def run(recipe, model, out, quiet):
+def run(recipe, model, out, quiet, on_epoch=None):
     """train, with the settings made: the whole of a run from the model to the result."""
     data = find_data(recipe.data)
     paddle.seed(seed_of(recipe.seed, step=0))
@@ -102,25 +103,10 @@ def run(recipe, model, out, quiet):
                 test_accuracy = evaluate(model, test_split)
                 save_weights(model, out / "weights.safetensors")
             log.end_epoch(test_accuracy)
+            if on_epoch is not None:
+                on_epoch(log.history)
     model.eval()
     return Result(test_accuracy=test_accuracy, out=out, history=log.history, model=model)
-
-
-@contextmanager
-def copied_transposes():
-    """On a CPU, let Paddle copy at a transpose instead of making a view whose later copies are slow.
-
-    Halves the time of a step and changes no bit of the result. But x[0][...] = 1 no longer reaches x: for the package's
-    own models only, never for a learner's code. Nothing happens where FLAGS_use_stride_kernel is set already.
-    """
-    flag = "FLAGS_use_stride_kernel"
-    before = paddle.get_flags([flag])
-    if paddle.get_device() == "cpu" and flag not in os.environ:
-        paddle.set_flags({flag: False})
-    try:
-        yield
-    finally:
-        paddle.set_flags(before)
 
 
 def check_finite(loss, epoch, step, learning_rate):

@@ -90,9 +90,9 @@ def test_a_dumped_recipe_comes_back(tmp_path):
         (dict(lr=0.1), "did you mean learning_rate"),
         (dict(wd=0.1), "did you mean weight_decay"),
         (dict(head=2), "did you mean depth|did you mean num_heads"),
-        (dict(xyzzy=2), "choose from epochs, batch_size, .*position"),
+        (dict(xyzzy=2), "choose from data, epochs, batch_size, .*position"),
         (dict(name="x"), "no setting 'name'"),
-        (dict(data="x"), "no setting 'data'"),
+        (dict(data=3), r"data must be a text \(str\), not 3"),
         (dict(epochs="ten"), r"epochs must be a whole number \(int\), not 'ten'"),
         (dict(epochs="10"), r"epochs must be a whole number \(int\), not '10'"),
         (dict(epochs=2.0), r"epochs must be a whole number \(int\), not 2.0"),
@@ -158,7 +158,7 @@ def test_refused_sources(tmp_path):
 
 
 def test_settings_have_an_order():
-    assert list(settings_of(load_recipe("vit_digits")))[:3] == ["epochs", "batch_size", "learning_rate"]
+    assert list(settings_of(load_recipe("vit_digits")))[:3] == ["data", "epochs", "batch_size"]
 
 
 def test_checking_a_recipe_loads_neither_paddle_nor_numpy():

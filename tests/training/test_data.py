@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import paddle_vit
-from paddle_vit.training.data import DATA, Split, batches, load_digits
+from paddle_vit.training.data import DATA, Split, batches, load_digit_classes, load_digits, load_large_digits
 
 FOLDER = Path(paddle_vit.__file__).parent / "data"
 
@@ -91,3 +91,23 @@ def test_the_order_depends_on_seed_and_epoch_alone():
 def test_the_order_is_the_same_on_every_machine():
     """numpy promises the stream of PCG64 and not that of permutation: if a version changes it, say so in the changelog."""
     assert order(batch_size=23)[0][:8] == [16, 2, 18, 9, 0, 4, 17, 10]
+
+
+def test_some_classes_alone():
+    train, test = load_digits()
+    for first, last in ((0, 4), (5, 9), (2, 2)):
+        for whole, part in zip((train, test), load_digit_classes(first, last), strict=True):
+            chosen = [place for place, label in enumerate(whole.labels) if first <= label <= last]
+            assert np.array_equal(part.images, whole.images[chosen])
+            assert np.array_equal(part.labels + first, whole.labels[chosen])
+
+
+def test_large_digits_show_the_same():
+    for small, large in zip(load_digits(), load_large_digits(), strict=True):
+        assert large.images.shape[1:] == (1, 16, 16) and large.images.dtype == np.float32
+        assert np.array_equal(large.labels, small.labels)
+        image, enlarged = small.images[7, 0], large.images[7, 0]
+        assert np.allclose(enlarged[[0, 0, -1, -1], [0, -1, 0, -1]], image[[0, 0, -1, -1], [0, -1, 0, -1]])  # corners
+        # between the centres of (3, 2) and (4, 3): three quarters of the nearer, along each axis
+        row = 0.75 * image[3] + 0.25 * image[4]
+        assert np.isclose(enlarged[7, 5], 0.75 * row[2] + 0.25 * row[3], atol=1e-6)

@@ -157,6 +157,21 @@ def test_an_epoch_is_on_disk_before_the_next_begins(tmp_path, monkeypatch):
     assert lines == [0] * 11 + [1] * 11 + [2] * 11
 
 
+def test_after_each_epoch_somebody_may_look(tmp_path):
+    seen = []
+    result = tiny(tmp_path, epochs=3, on_epoch=lambda history: seen.append([row["epoch"] for row in history]))
+    assert seen == [[1], [1, 2], [1, 2, 3]]
+    assert [row["epoch"] for row in result.history] == [1, 2, 3]
+
+
+def test_other_data_by_name(tmp_path):
+    result = tiny(tmp_path, epochs=1, data="digits_0_to_4")
+    assert result.model.head.weight.shape[1] == 5
+    assert load_recipe(tmp_path / "config.yaml").data == "digits_0_to_4"
+    with pytest.raises(paddle_vit.training.RecipeError, match="no data set is called 'digitz'.*digits_16x16"):
+        tiny(tmp_path, data="digitz")
+
+
 def test_a_dumped_config_repeats_the_run(tmp_path):
     first = tiny(tmp_path / "a", seed=3)
     second = train(tmp_path / "a" / "config.yaml", out=tmp_path / "b", quiet=True)

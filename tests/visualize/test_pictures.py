@@ -7,69 +7,15 @@ import sys
 import numpy as np
 import paddle
 import pytest
-from matplotlib.image import imread
+from matplotlib.patches import Rectangle
+from picture_checks import cell_texts, check_png, check_texts, history, image, model, noise, words
 
-from paddle_vit.models import VisionTransformer
 from paddle_vit.models.vit import Attention
-from paddle_vit.visualize.training import learning_curve
-from paddle_vit.visualize.vit import attention_maps, attention_picture, attention_rollout, on_patches
+from paddle_vit.visualize import displayed
+from paddle_vit.visualize.training import compare_picture, confusion_picture, learning_curve, mistakes_picture
+from paddle_vit.visualize.vit import attention_maps, attention_picture, attention_rollout, head_picture, on_patches
 
 pytestmark = pytest.mark.filterwarnings("error:.*[Gg]lyph.*", "error::UserWarning:matplotlib")
-
-
-def history(epochs, every=5):
-    rows = [dict(epoch=e, loss=2.3 * 0.9**e, train_accuracy=1 - 0.9**e) for e in range(1, epochs + 1)]
-    for row in rows[every - 1 :: every] + rows[-1:]:
-        row["test_accuracy"] = row["train_accuracy"] - 0.01
-    return rows
-
-
-def model(**changes):
-    paddle.seed(3)
-    sizes = dict(
-        image_size=(6, 10), patch_size=2, in_channels=1, num_classes=7, embed_dim=12, depth=3, num_heads=2, dropout=0.2
-    )
-    vit = VisionTransformer(**{**sizes, **changes})
-    rng = np.random.Generator(np.random.PCG64(1))
-    for parameter in vit.parameters():  # from the initial values attention is almost uniform
-        parameter.set_value(paddle.to_tensor((0.5 * rng.standard_normal(parameter.shape)).astype("float32")))
-    return vit
-
-
-def image(height=6, width=10):
-    rows, columns = np.mgrid[:height, :width]
-    return (np.hypot(rows - 2.0, columns - 4.0) < 2.5).astype("float32")[None] * 2 - 1  # 1 height width
-
-
-def check_png(path, figure, least_width):
-    pixels = imread(path)
-    assert pixels.shape[1] >= least_width and pixels.shape[0] > 180
-    assert pixels[..., :3].std() > 0.05, "an empty picture"
-    check_texts(figure)
-
-
-def check_texts(figure):
-    """Every text is inside the figure and none lies on another."""
-    figure.draw_without_rendering()
-    boxes = {}
-    for axes in figure.axes:
-        texts = [axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label]
-        ticks = {axis: axis.get_ticklabels(which="both") for axis in (axes.xaxis, axes.yaxis)}
-        texts += [*ticks[axes.xaxis], *ticks[axes.yaxis]]
-        texts += axes.get_legend().get_texts() if axes.get_legend() else []
-        for text in texts:
-            x, y = text.get_position()
-            # matplotlib keeps tick labels beyond the ends and does not draw them
-            left, right = sorted(axes.get_xlim()) if text in ticks[axes.xaxis] else (-np.inf, np.inf)
-            low, high = sorted(axes.get_ylim()) if text in ticks[axes.yaxis] else (-np.inf, np.inf)
-            if text.get_text() and text.get_visible() and left <= x <= right and low <= y <= high:
-                boxes[text] = text.get_window_extent()
-    assert boxes
-    for text, box in boxes.items():
-        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
-        assert inside, f"{text.get_text()!r} is cut off"
-    for (one, box), (other, other_box) in itertools.combinations(boxes.items(), 2):
-        assert not box.overlaps(other_box), f"{one.get_text()!r} lies on {other.get_text()!r}"
 
 
 # -- learning curve ---------------------------------------------------------------------------------------------------
@@ -176,18 +122,131 @@ def test_attention_picture(tmp_path, changes):
     panels = figure.axes
     assert [axes.get_title() for axes in panels] == [
         "image",
-        *(f"head {number}" for number in range(1, heads + 1)),
+        *(f"head {number}" for number in range(heads)),
         "rollout",
     ]
     maps = attention_maps(vit, image())
     for head in range(heads):
-        shown = panels[1 + head].images[0].get_array()
+        shown = panels[1 + head].images[-1].get_array()
         assert np.array_equal(shown, on_patches(maps[-1, head], (3, 5)))
-    assert np.array_equal(panels[0].images[0].get_array(), image()[0])
+    assert np.array_equal(panels[0].images[0].get_array(), displayed(image()))
+    assert "rollout" in panels[-1].get_title() and "Rollout: through all layers" in figure._supxlabel.get_text()
+    who = "image tokens look on average" if changes.get("pool") == "mean" else "class token looks"
+    assert who in figure._supxlabel.get_text()
 
 
 def test_attention_picture_of_an_empty_image():
     attention_picture(model(), np.zeros((1, 6, 10), dtype="float32"))
+
+
+def test_attention_picture_of_a_photograph(tmp_path):
+    vit = model(image_size=(12, 20), patch_size=4, in_channels=3)
+    figure = attention_picture(vit, noise(3, 12, 20), tmp_path / "attention.png")
+    check_png(tmp_path / "attention.png", figure, least_width=500)
+    assert figure.axes[0].images[0].get_array().shape == (12, 20, 3), "in its colours"
+
+
+@pytest.mark.parametrize("query, row", [(None, 0), (0, 1), (7, 8), (14, 15)])
+def test_head_picture(tmp_path, query, row):
+    vit = model()
+    figure = head_picture(vit, image(), 1, -1, query, tmp_path / "head.png")
+    check_png(tmp_path / "head.png", figure, least_width=1000)
+    whole, looked_at = figure.axes
+    weights = attention_maps(vit, image())[1, 1, row]
+    assert np.allclose(looked_at.images[-1].get_array(), weights[1:].reshape(3, 5))
+    assert looked_at.images[-1].get_clim() == pytest.approx((0, weights[1:].max()))
+    assert looked_at.get_title() == "layer 1, head 1"
+    assert f"on the class token: {weights[0]:.0%}" in looked_at.get_xlabel() or weights[0] < 0.1
+    frames = [patch for patch in whole.patches if isinstance(patch, Rectangle)]
+    if query is None:
+        assert not frames and whole.get_title() == "query: class token"
+    else:
+        assert frames[0].get_bbox().bounds == (query % 5 * 2 - 0.5, query // 5 * 2 - 0.5, 2, 2)
+        assert whole.get_title() == f"query: patch {query}"
+
+
+def test_head_picture_without_class_token():
+    vit = model(pool="mean")
+    with pytest.raises(ValueError, match="no class token"):
+        head_picture(vit, image(), 0, 0)
+    looked_at = head_picture(vit, image(), 0, 0, 3).axes[1]
+    assert np.allclose(looked_at.images[-1].get_array(), attention_maps(vit, image())[0, 0, 3].reshape(3, 5))
+    assert "class token" not in looked_at.get_xlabel()
+
+
+@pytest.mark.parametrize("changes", [dict(layer=3), dict(head=2), dict(query=15), dict(query=-1)])
+def test_head_picture_of_what_is_not_there(changes):
+    with pytest.raises(IndexError):
+        head_picture(model(), image(), **{**dict(layer=0, head=0), **changes})
+
+
+def test_displayed():
+    assert displayed(image(3, 4)).shape == (3, 4) and set(displayed(image(3, 4)).ravel()) == {0, 1}
+    colours = displayed(paddle.to_tensor(noise(3, 4, 5) * 7 - 3))
+    assert colours.shape == (4, 5, 3) and colours.min() == 0 and colours.max() == 1
+    assert not displayed(np.full((1, 2, 2), 3.0)).any(), "one value everywhere"
+
+
+# -- classes ----------------------------------------------------------------------------------------------------------
+
+
+def test_confusion_picture(tmp_path):
+    labels, predictions = [0, 0, 1, 2, 2, 2, 2], [0, 1, 1, 2, 0, 0, 2]
+    figure = confusion_picture(labels, predictions, path=tmp_path / "confusion.png")
+    check_png(tmp_path / "confusion.png", figure, least_width=400)
+    axes = figure.axes[0]
+    expected = {(0, 0): "1", (1, 0): "1", (1, 1): "1", (0, 2): "2", (2, 2): "2"}  # (predicted, true), no zeros
+    assert cell_texts(axes) == expected
+    assert axes.images[0].get_array().filled(0).tolist() == [[0, 1, 0], [0, 0, 0], [2, 0, 0]], "only errors in colour"
+    assert figure._suptitle.get_text() == "accuracy 57.1%: 4 of 7"
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("true class", "predicted")
+
+
+def test_confusion_picture_with_names_and_with_many_classes(tmp_path):
+    figure = confusion_picture([0, 1], [1, 1], ["cat", "automobile", "unseen"], tmp_path / "confusion.png")
+    check_png(tmp_path / "confusion.png", figure, least_width=400)
+    assert {"cat", "automobile", "unseen"} <= set(words(figure))
+    figure = confusion_picture(np.arange(100), np.arange(100))
+    assert not figure.axes[0].texts and figure.get_figwidth() <= 9
+    check_texts(figure)
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 5, 6, 13])
+def test_mistakes_picture(tmp_path, wrong):
+    labels = np.arange(20) % 10
+    predictions = labels.copy()
+    places = np.arange(20)[3 : 3 + wrong]
+    predictions[places] = (labels[places] + 1) % 10
+    figure = mistakes_picture(noise(20, 1, 8, 8), labels, predictions, tmp_path / "mistakes.png")
+    check_texts(figure)
+    assert (tmp_path / "mistakes.png").exists()
+    drawn = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in drawn] == [f"{labels[i]} as {predictions[i]}" for i in places[:10]]
+    for axes, number in zip(drawn, places, strict=False):
+        assert np.array_equal(axes.images[0].get_array(), displayed(noise(20, 1, 8, 8)[number]))
+    assert figure._suptitle.get_text() == f"{wrong} mistakes in 20 images"
+
+
+def test_compare_picture(tmp_path):
+    runs = {name: history(epochs) for name, epochs in dict(none=12, learned=12, sincos=10).items()}
+    figure = compare_picture(runs, tmp_path / "compare.png")
+    check_png(tmp_path / "compare.png", figure, least_width=1000)  # two end in the same accuracy: names do not collide
+    axes = figure.axes[0]
+    for line, rows in zip(axes.lines, runs.values(), strict=True):
+        expected = [[row["epoch"], row["test_accuracy"]] for row in rows if "test_accuracy" in row]
+        assert line.get_xydata().tolist() == expected
+    ends = {text.get_text(): text.get_color() for text in axes.texts}
+    assert ends == {
+        f"{name}  {rows[-1]['test_accuracy']:.1%}": line.get_color()
+        for (name, rows), line in zip(runs.items(), axes.lines, strict=True)
+    }
+
+
+def test_compare_picture_where_all_end_alike():
+    check_texts(compare_picture({str(number): history(1) for number in range(6)}))
+
+
+# -- manners ----------------------------------------------------------------------------------------------------------
 
 
 def test_pyplot_is_left_alone(tmp_path):
@@ -195,7 +254,8 @@ def test_pyplot_is_left_alone(tmp_path):
         "import sys\n"
         "from paddle_vit.visualize.training import learning_curve\n"
         f"learning_curve([dict(epoch=1, loss=1.0, train_accuracy=0.5)], {str(tmp_path / 'curve.png')!r})\n"
-        "import paddle_vit.visualize.vit\n"
+        "import paddle_vit.visualize.vit, paddle_vit.visualize.ideas, paddle_vit.visualize.tokens\n"
+        "import paddle_vit.visualize.photos\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0

@@ -83,19 +83,18 @@ def run_hint(args):
     return 0
 
 
-def next_hint(exercise, language):
-    """The next hint of an exercise that was not shown yet, the last again and again; remembered in the project."""
+def next_hint(exercise, language, last="last_hint", more="more_hints"):
+    """The next hint of an exercise that was not shown yet, the last again and again; remembered in the project.
+
+    last and more are the messages that follow the last hint and any other.
+    """
     progress = Progress()
     entry = progress.entry(exercise.target)
     number = min(entry.get("hints", 0), len(exercise.hints) - 1)
     entry["hints"] = number + 1
     progress.save()
-    last = number + 1 == len(exercise.hints)
-    return (
-        _hint(exercise, number, language)
-        + "\n"
-        + say("last_hint" if last else "more_hints", language, **(dict(target=exercise.target) if last else {}))
-    )
+    then = last if number + 1 == len(exercise.hints) else more
+    return _hint(exercise, number, language) + "\n" + say(then, language, target=exercise.target)
 
 
 def _hint(exercise, number, language):
@@ -193,14 +192,14 @@ def run_solution(args):
         return Panel(Syntax(textwrap.dedent(text).rstrip(), "python", word_wrap=True, theme="ansi_light"), title=title)
 
     out = console()
-    ours = panel(say("solution_ours", language), _without_docstring(solution_definition(exercise)))
+    ours = panel(say("solution_ours", language), without_docstring(solution_definition(exercise)))
     definition = choose(exercise, hand_in)[0] if hand_in else None
     if definition is None or not is_finished(exercise, definition.node) or not hasattr(definition.node, "body"):
         out.print(ours, soft_wrap=False)
         return 0
     lines = definition.unit.text.splitlines(keepends=True)
     theirs = "".join(lines[definition.node.lineno - 1 : definition.node.end_lineno])
-    theirs = panel(say("solution_theirs", language), _without_docstring(theirs))
+    theirs = panel(say("solution_theirs", language), without_docstring(theirs))
     if out.width >= 140:
         grid = Table.grid(expand=True)
         grid.add_column(ratio=1)
@@ -213,7 +212,8 @@ def run_solution(args):
     return 0
 
 
-def _without_docstring(text):
+def without_docstring(text):
+    """The text of a definition without its docstring, at the left margin."""
     import ast
     import textwrap
 

@@ -10,6 +10,7 @@ import time
 import warnings
 from dataclasses import asdict, dataclass, field
 
+from paddle_vit.grader import confine
 from paddle_vit.grader.isolate import can_fork
 from paddle_vit.grader.messages import say
 from paddle_vit.grader.preflight import Verdict, preflight
@@ -71,7 +72,11 @@ class Report:
         }
 
 
-def grade(lesson, hand_in, language, seed=None, only=None, on_verdict=None):
+class Cancelled(Exception):
+    """Nobody waits for the verdicts any more; everything that ran for them has ended."""
+
+
+def grade(lesson, hand_in, language, seed=None, only=None, on_verdict=None, cancel=None):
     """Grade a hand-in.
 
     Args:
@@ -82,9 +87,14 @@ def grade(lesson, hand_in, language, seed=None, only=None, on_verdict=None):
         only: one Exercise to grade alone; the others, and the capstone, are then left out of the verdicts as
             not_started.
         on_verdict: called with (exercise, verdict) as soon as each is known.
+        cancel: a file descriptor; as soon as it can be read while judges run, they are ended (where fork is missing it
+            is not looked at).
 
     Returns:
         Report
+
+    Raises:
+        Cancelled: see cancel.
     """
     seed = random.SystemRandom().randrange(1, 10**6) if seed is None else seed
     report = Report(lesson, hand_in.source, seed, language, only=only)
@@ -102,13 +112,13 @@ def grade(lesson, hand_in, language, seed=None, only=None, on_verdict=None):
             to_run.append(exercise)
     if to_run:
         warm(lesson)
-        for exercise, verdict in judge_each(lesson, to_run, hand_in, seed, language):
+        for exercise, verdict in judge_each(lesson, to_run, hand_in, seed, language, cancel):
             verdicts[exercise] = verdict
             if on_verdict:
                 on_verdict(exercise, verdict)
     report.verdicts = [verdicts[exercise] for exercise in lesson.exercises]
     if only is None and all(verdict.state == "passed" for verdict in report.verdicts):
-        ((_, report.capstone),) = judge_each(lesson, [None], hand_in, seed, language)
+        ((_, report.capstone),) = judge_each(lesson, [None], hand_in, seed, language, cancel)
     else:
         report.capstone = Verdict("not_started", say("capstone_waits", language))
     return report
@@ -121,6 +131,7 @@ def warm(lesson=None):
     """Load Paddle and run everything once, so that the processes forked from here start with it done."""
     global _warmed
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a grader shares its machine with the learner's training
+    os.environ["OMP_NUM_THREADS"] = "1"  # whatever the user has set: the cores are shared by several judges
     from paddle_vit.runtime import require_paddle
 
     require_paddle()
@@ -132,8 +143,8 @@ def warm(lesson=None):
     _warmed = True
 
 
-def judge_each(lesson, exercises, hand_in, seed, language):
-    """Yield (exercise, verdict) in the order in which they are done; None stands for the capstone."""
+def judge_each(lesson, exercises, hand_in, seed, language, cancel=None):
+    """Yield (exercise, verdict) in the order in which they are done; None stands for the capstone. See grade."""
     from paddle_vit.grader.judge import Trial
 
     if not can_fork():
@@ -146,7 +157,10 @@ def judge_each(lesson, exercises, hand_in, seed, language):
             while waiting and len(running) < _jobs():
                 exercise = waiting.pop(0)
                 running[_start(lesson, exercise, hand_in, seed, language)] = exercise
-            ready, _, _ = select.select([judge.pipe for judge in running], [], [], 0.5)
+            watched = [judge.pipe for judge in running] + ([] if cancel is None else [cancel])
+            ready, _, _ = select.select(watched, [], [], 0.5)
+            if cancel in ready:
+                raise Cancelled
             for judge in [judge for judge in running if judge.pipe in ready or judge.overdue()]:
                 verdict = judge.read()
                 if verdict is not None:
@@ -164,6 +178,7 @@ def _start(lesson, exercise, hand_in, seed, language):
     """Fork a process that judges one exercise: what the learner's code does to its parent costs that one alone."""
     from paddle_vit.grader.judge import Trial
 
+    parent = os.getpid()
     reading, writing = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: of Paddle's threads, which fork well
@@ -172,6 +187,9 @@ def _start(lesson, exercise, hand_in, seed, language):
         os.close(writing)
         return _Judge(pid, reading, time.monotonic() + (exercise.seconds if exercise else 30.0) + 60.0)
     try:
+        confine.die_with_parent()  # and the learner's process with this one
+        if os.getppid() != parent:  # it ended before that line
+            os._exit(1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops on Ctrl-C and takes this process with it
         os.close(reading)
         verdict = Trial(lesson, exercise, hand_in, seed, language).run()

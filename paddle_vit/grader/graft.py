@@ -8,6 +8,7 @@ from the reference.
 
 import ast
 import contextlib
+import dis
 import functools
 import importlib.util
 import types
@@ -187,7 +188,7 @@ def _execute(body, module, filename):
 def _reached(nodes, extras, taken):
     """The statements whose names the nodes use, directly or through one another, in their order."""
     wanted, chosen = set(), set()
-    new = set().union(*map(names_in, nodes))
+    new = set().union(*map(names_read, nodes))
     while new:
         wanted |= new
         found = [
@@ -196,10 +197,21 @@ def _reached(nodes, extras, taken):
             if place not in chosen and (statement.binds - taken) & (wanted | {"*"})
         ]
         chosen.update(found)
-        new = set().union(*(names_in(extras[place].node) for place in found)) - wanted
+        new = set().union(*(names_read(extras[place].node) for place in found)) - wanted
     return [extras[place] for place in sorted(chosen)]
 
 
-def names_in(node):
-    """Every name that a piece of code mentions."""
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+@functools.lru_cache(maxsize=2000)
+def names_read(node):
+    """Names that a piece of code looks up in its module: not its parameters and local variables."""
+    try:
+        pending = [compile(ast.Module([node], []), "", "exec", dont_inherit=True)]
+    except (SyntaxError, ValueError):  # `await` at the top level, a `return` outside
+        return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    names = set()
+    while pending:
+        code = pending.pop()
+        found = (one for one in dis.get_instructions(code) if one.opname.startswith(("LOAD_NAME", "LOAD_GLOBAL")))
+        names.update(one.argval for one in found)
+        pending += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return names

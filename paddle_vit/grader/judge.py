@@ -12,7 +12,7 @@ from paddle_vit.exercises import Lesson, load_lesson
 from paddle_vit.grader import wire
 from paddle_vit.grader.collect import HandIn, from_units
 from paddle_vit.grader.compare import compare
-from paddle_vit.grader.graft import graft, load_reference, names_in
+from paddle_vit.grader.graft import graft, load_reference, names_read
 from paddle_vit.grader.isolate import can_fork, run_command, run_forked
 from paddle_vit.grader.messages import say
 from paddle_vit.grader.mistakes import name_mistake
@@ -219,7 +219,7 @@ class Trial:
             return ""
         reference = load_reference(self.exercise.module)
         node = self.definitions[self.exercise.module][0].node
-        used = names_in(node) | {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
+        used = names_read(node) | {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
         exercises = {exercise.target for exercise in self.lesson.exercises}
         names = [
             target

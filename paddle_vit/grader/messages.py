@@ -223,6 +223,49 @@ MESSAGES = {
         "zh": "Paddle 已安装，但无法导入：{error}",
         "en": "Paddle is installed but cannot be imported: {error}",
     },
+    # notebook.py
+    "cell": {"zh": "单元格 In [{number}]", "en": "cell In [{number}]"},
+    "notebook_needs": {
+        "zh": "还缺少一些软件包。在一个单元格里运行下面这一行，然后重新运行这个单元格：\n\n{command}",
+        "en": "Some packages are missing. Run this line in a cell, then this cell again:\n\n{command}",
+    },
+    "notebook_ready": {
+        "zh": "{title}，课程位于 {folder}，PaddlePaddle {paddle}。评分程序正在后台启动。",
+        "en": "{title}, from {folder}, with PaddlePaddle {paddle}. The grader is starting in the background.",
+    },
+    "notebook_use": {
+        "zh": '写好一道练习，运行它所在的单元格，然后检查：check("{target}")。要提示：hint("{target}")。',
+        "en": 'Write an exercise, run its cell, then check it: check("{target}"). For a hint: hint("{target}").',
+    },
+    "notebook_quotes": {
+        "zh": '练习要写在引号里，例如 check("1.10")；得到 {target!r}',
+        "en": 'Put the exercise in quotes, as in check("1.10"); got {target!r}',
+    },
+    "notebook_hint": {"zh": '要提示：hint("{target}")', "en": 'For a hint: hint("{target}")'},
+    "notebook_more_hints": {"zh": '下一条：再运行 hint("{target}")', "en": 'The next one: hint("{target}") again'},
+    "notebook_last_hint": {
+        "zh": '这是最后一条提示。查看参考答案：solution("{target}", reveal=True)',
+        "en": 'That was the last hint. To see the reference: solution("{target}", reveal=True)',
+    },
+    "notebook_locked": {
+        "zh": '{target} 通过之后才显示参考答案；现在就看：solution("{target}", reveal=True)',
+        "en": 'The reference of {target} is shown once it is passed; to see it now: solution("{target}", reveal=True)',
+    },
+    "notebook_missing": {"zh": "先运行定义它的单元格，再检查。", "en": "Run the cell that defines it first."},
+    "notebook_not_started": {"zh": "先填写 TODO 并运行那个单元格。", "en": "Fill in the TODO and run its cell first."},
+    "notebook_all_passed": {
+        "zh": '{total} 道练习全部通过。用你的全部代码组装完整的模型：check("all")',
+        "en": 'All {total} exercises passed. To build the whole model from your code: check("all")',
+    },
+    "notebook_stopped": {
+        "zh": "检查已中断，评分程序正在重新启动；可以继续检查。",
+        "en": "The check was stopped and the grader is starting anew; you can go on checking.",
+    },
+    "notebook_broken": {"zh": "评分程序无法运行：{reason}", "en": "The grader does not run: {reason}"},
+    "notebook_epoch": {
+        "zh": "第 {epoch}/{epochs} 轮  损失 {loss:.3f}  训练准确率 {train:.1%}  测试准确率 {test}  还剩 {left:.0f} 秒",
+        "en": "epoch {epoch}/{epochs}  loss {loss:.3f}  train {train:.1%}  test {test}  {left:.0f} s left",
+    },
     # tour
     "tour_1": {"zh": "1. 环境", "en": "1. The environment"},
     "tour_2": {"zh": "2. 还没动过的待填代码", "en": "2. The untouched stub, graded"},

@@ -11,6 +11,7 @@ from helpers import LESSON, REFERENCE, STUB, grade_text, verdict_of, with_defini
 from paddle_vit.grader import isolate
 from paddle_vit.grader.collect import CannotRead, collect
 from paddle_vit.grader.grade import grade
+from paddle_vit.grader.stubs import solution_definition
 
 WEIGHTS = LESSON.find("Attention.attention_weights")
 RIGHT = """
@@ -515,6 +516,15 @@ def test_top_level_calls_are_not_run(tmp_path):
     text = REFERENCE + f"\nopen({str(mark)!r}, 'w')\nwhile True: pass\n"
     assert verdict_of(grade_text(text, only=WEIGHTS), WEIGHTS.target).state == "passed"
     assert not mark.exists()
+
+
+def test_a_local_variable_is_no_helper():
+    """In a notebook a demonstration binds what an exercise uses as the name of a local variable: it is not run."""
+    exercise = LESSON.find("VisionTransformer.forward_head")
+    text = solution_definition(exercise).replace("return self.head(x)", "logits = self.head(x)\n        return logits")
+    demo = "logits = open('/no/such/place')\nx = 1 / 0\n"
+    report = grade_text(with_definition(exercise, text) + demo, only=exercise)
+    assert verdict_of(report, exercise.target).state == "passed", verdict_of(report, exercise.target).message
 
 
 def test_a_hand_in_with_carriage_returns_tabs_and_a_byte_order_mark(tmp_path):

@@ -5,6 +5,7 @@ Imported with the package, so it loads little: what takes longer is imported whe
 
 import os
 import sys
+import warnings
 import zlib  # noqa: F401  (before paddle: libpaddle 2.6 exports zlib's own symbols and breaks a later import)
 from contextlib import contextmanager
 
@@ -23,19 +24,17 @@ class PaddleMissing(ImportError):
 
 
 def require_paddle():
-    """Import Paddle, quietly.
+    """Import Paddle.
 
     Raises:
         PaddleMissing: it is not installed.
     """
     import importlib.util
-    import warnings
 
     if importlib.util.find_spec("paddle") is None:
         raise PaddleMissing(NO_PADDLE)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="No ccache found")  # concerns compiling operators, not this package
-        import paddle
+    import paddle
+
     return paddle
 
 
@@ -76,6 +75,8 @@ def prepare():
 
     Nothing that the user has set is changed. After Paddle it does no harm, and still helps before the first matmul.
     """
+    # Paddle says it at its import, to everybody; it concerns compiling operators, which nobody does here
+    warnings.filterwarnings("ignore", message="No ccache found")
     makers = {"MKL": use_avx2, "Allocator": keep_freed_memory}
     _prepared.update({name: _switched_off() or make() for name, make in makers.items()})
 

@@ -2,16 +2,17 @@
 
 from paddle_vit.commands.common import Refused, add_language, find_lesson, language_of
 from paddle_vit.commands.learning import keep_backup
-from paddle_vit.exercises import lesson_names
+from paddle_vit.exercises import LANGUAGES, lesson_names
 from paddle_vit.grader.collect import CannotRead, collect_sources
 from paddle_vit.grader.messages import say
+from paddle_vit.grader.notebooks import LessonError, notebook_file, notebook_path, own_cells, text_path
 from paddle_vit.grader.preflight import choose
 from paddle_vit.grader.project import find_root, shown
 from paddle_vit.grader.stubs import is_finished, stub_file
 
 
 def add_commands(subparsers):
-    parser = subparsers.add_parser("build", help="write the stubs of the lessons from the reference")
+    parser = subparsers.add_parser("build", help="write the stubs and notebooks of the lessons")
     parser.add_argument("lessons", metavar="LESSON", nargs="*", help="default: all")
     parser.add_argument("--force", action="store_true", help="overwrite finished exercises too, keeping a backup")
     add_language(parser)
@@ -29,46 +30,68 @@ def run_build(args):
         raise Refused(say("no_lesson_files", language, lesson=(args.lessons or lesson_names())[0]))
     status = 0
     for lesson in [find_lesson(name) for name in args.lessons or lesson_names()]:
-        for module in lesson.modules:
-            path = root / "lessons" / lesson.name / (module.rsplit(".", 1)[1] + ".py")
-            content = stub_file(lesson, module).encode()
-            before = path.read_bytes() if path.exists() else None
-            if before == content:
-                print(say("unchanged", language, path=shown(path)))
-                continue
-            finished = finished_in(lesson, path, before) if before is not None else []
-            if finished and not args.force:
-                print(say("build_stopped", language, path=shown(path), names=", ".join(finished)))
-                status = 1
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if finished:
-                print(say("backup", language, backup=shown(keep_backup(path, before))))
-            path.write_bytes(content)
-            print(say("built", language, path=shown(path)))
+        try:
+            files = built_files(lesson, root)
+        except (LessonError, OSError) as error:
+            raise Refused(error) from None
+        for path, text in files.items():
+            status |= write(lesson, path, text.encode(), args.force, language)
     return status
 
 
-def finished_in(lesson, path, content):
-    """Targets that a learner has filled in, or all when the file cannot be read: then nothing may be lost."""
+def built_files(lesson, root):
+    """Path -> text of every file that is generated for a lesson: stubs, and a notebook in each language it has a text in.
+
+    Raises:
+        LessonError, OSError: a text that cannot be made into a notebook, or no demonstrations for it.
+    """
+    folder = root / "lessons" / lesson.name
+    files = {folder / (module.rsplit(".", 1)[1] + ".py"): stub_file(lesson, module) for module in lesson.modules}
+    for language in filter(lambda language: text_path(root, lesson, language).exists(), LANGUAGES):
+        files[notebook_path(root, lesson, language)] = notebook_file(lesson, language, root)
+    return files
+
+
+def write(lesson, path, content, force, language):
+    """Write a generated file unless that would cost a learner something. Returns the exit status."""
+    before = path.read_bytes() if path.exists() else None
+    if before == content:
+        print(say("unchanged", language, path=shown(path)))
+        return 0
+    own = learners_work(lesson, path, before) if before is not None else []
+    if own and not force:
+        print(say("build_stopped", language, path=shown(path), names=", ".join(own)))
+        return 1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if own:
+        print(say("backup", language, backup=shown(keep_backup(path, before))))
+    path.write_bytes(content)
+    print(say("built", language, path=shown(path)))
+    return 0
+
+
+def learners_work(lesson, path, content):
+    """Targets that a learner has filled in and cells that are their own; or the file, where it cannot be read."""
     try:
         hand_in = collect_sources([(str(path), content.decode("utf-8-sig"))])
-    except (CannotRead, UnicodeDecodeError):
+        own = [f"cell {number}" for number in own_cells(content)] if path.suffix == ".ipynb" else []
+    except (CannotRead, ValueError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         return [path.name] if content.strip() else []
     if hand_in.problems:
         return [path.name]
     chosen = [(exercise, choose(exercise, hand_in)[0]) for exercise in lesson.exercises]
-    return [exercise.target for exercise, found in chosen if found is not None and is_finished(exercise, found.node)]
+    targets = [exercise.target for exercise, found in chosen if found is not None and is_finished(exercise, found.node)]
+    return targets + own
 
 
 def run_doctor(args):
     from paddle_vit.grader.isolate import can_fork, describe
     from paddle_vit.grader.report import console
-    from paddle_vit.runtime import NO_PADDLE, PaddleMissing, environment, require_paddle
+    from paddle_vit.runtime import NO_PADDLE, PaddleMissing, environment, require_paddle, settings
 
     language = language_of(args)
     out = console()
-    for name, text in environment().items():
+    for name, text in {**environment(), **settings()}.items():
         out.print(f"{name + ':':<16}{text}", markup=False)
     protections = [name for name, holds in describe().items() if holds]
     out.print(f"{'Isolation:':<16}{', '.join(protections) or say('no_isolation', language)}", markup=False)

@@ -17,7 +17,7 @@ def stub_file(lesson, module_name):
     exercises = [exercise for exercise in lesson.exercises if exercise.module == module_name]
     for exercise in sorted(exercises, key=lambda exercise: -reference.definitions[exercise.target].lineno):
         node = reference.definitions[exercise.target]
-        lines[_first_line(node) - 1 : node.end_lineno] = [stub_definition(exercise)]
+        lines[first_line(node) - 1 : node.end_lineno] = [stub_definition(exercise)]
     return HEADER.format(lesson=lesson.name, **lesson.title) + "".join(lines)
 
 
@@ -27,7 +27,7 @@ def stub_definition(exercise):
     node = reference.definitions[exercise.target]
     lines = reference.text.splitlines(keepends=True)
     body = node.body
-    head = lines[_first_line(node) - 1 : body[0].lineno - 1]
+    head = lines[first_line(node) - 1 : body[0].lineno - 1]
     docstring = lines[body[0].lineno - 1 : body[0].end_lineno] if _is_docstring(body[0]) else []
     given = [line for part in _given(exercise, body) for line in lines[part.lineno - 1 : part.end_lineno]]
     indent = " " * body[0].col_offset
@@ -58,8 +58,9 @@ def left_raise(node):
     return None
 
 
-def _first_line(node):
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+def first_line(node):
+    """The line on which a statement begins, decorators included."""
+    return min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
 
 
 def _is_docstring(node):

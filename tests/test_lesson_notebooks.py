@@ -11,7 +11,9 @@ from nbclient import NotebookClient
 
 from paddle_vit.exercises import load_lesson
 from paddle_vit.grader.graft import load_reference
-from paddle_vit.grader.notebooks import notebook_file
+from paddle_vit.grader.notebooks import notebook_file, text_path
+from paddle_vit.models import create_model
+from paddle_vit.training.data import load_digits
 
 ROOT = Path(__file__).parents[1]
 LESSON = load_lesson("vit")
@@ -102,6 +104,18 @@ def test_the_trainings_show_what_the_text_says(project):
     assert float(before) > 30, "far better than guessing"
     tuned, scratch = accuracies(cells["demo-resolution_finetune"])
     assert tuned > 90 and tuned > scratch + 10
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_numbers_in_the_text_are_so(language):
+    text = text_path(ROOT, LESSON, language).read_text(encoding="utf-8")
+    model = create_model("vit_base_patch16_224")
+    parts = [model, model.patch_embedding.patch_embedding, model.encoder.layers[0], model.head]
+    counts = [sum(parameter.size for parameter in part.parameters()) for part in parts]
+    train, test = load_digits()
+    counts += [len(train.labels) + len(test.labels), len(train.labels), 224**2, (224 // 16) ** 4]
+    for count in counts:
+        assert f"{int(count):,}" in text
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

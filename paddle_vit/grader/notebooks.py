@@ -19,12 +19,13 @@ from paddle_vit.grader.graft import load_reference
 from paddle_vit.grader.stubs import first_line, stub_file
 
 START = """\
+import os
 import sys
 from pathlib import Path
 
 here = Path.cwd()
-folders = [here, *here.parents, *(path for path in here.iterdir() if path.is_dir())]
-course = next((folder for folder in folders if (folder / "paddle_vit" / "notebook.py").is_file()), None)
+folders = [here, *here.parents, *here.iterdir()]
+course = next((folder for folder in folders if os.path.isfile(folder / "paddle_vit" / "notebook.py")), None)
 if course is None:
     raise SystemExit(f"这里没有课程，请把笔记本放回课程目录。 No course in or above {{here}}: put the notebook back there.")
 sys.path.insert(0, str(course))

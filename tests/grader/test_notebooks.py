@@ -131,6 +131,23 @@ def names_of(tree):
     return now - {"__class__"}, later, bound
 
 
+@pytest.mark.parametrize("place", ["course/notebooks", "course", ".", "elsewhere"])
+def test_the_first_cell_finds_the_course(tmp_path, place):
+    """From its own folder, from the course's, from the folder above; elsewhere it says what to do."""
+    for folder in ("course/notebooks", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "course" / "paddle_vit").symlink_to(ROOT / "paddle_vit")
+    code = dict(code_of(LESSONS[0], "en"))["start"] + "\nprint(course)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / place, capture_output=True, text=True, timeout=60
+    )
+    if place == "elsewhere":
+        assert done.returncode == 1 and "put the notebook back" in done.stderr and "Traceback" not in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == str(tmp_path / "course")
+
+
 # --- the text ---------------------------------------------------------------------------------------------------------
 
 

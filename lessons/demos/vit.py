@@ -6,14 +6,14 @@ from paddle_vit.visualize.ideas import patches_picture
 
 train_digits, test_digits = DATA["digits"].load()
 digit = test_digits.images[50]
-print("image:", digit.shape, " label:", test_digits.labels[50])
+print(digit.shape, test_digits.labels[50])
 patches_picture(digit, patch_size=2)
 
 # %% patches_photo
 from paddle_vit.visualize.photos import PHOTOS, load_photo
 
 photo = load_photo(PHOTOS[0])
-print("photographs:", PHOTOS, " image:", photo.shape)
+print(PHOTOS, photo.shape)
 patches_picture(photo, patch_size=32)
 
 # %% convolution_is_linear
@@ -25,20 +25,17 @@ patches = image.reshape([4, 2, 4, 2]).transpose([0, 2, 1, 3]).reshape([16, 4])  
 weight = convolution.weight.reshape([5, 4])  # the same numbers as the weight of a Linear
 by_linear = patches @ weight.t() + convolution.bias  # 16 5
 
-print("largest difference:", (by_convolution[0] - by_linear).abs().max().item())
+print((by_convolution[0] - by_linear).abs().max().item())
 
 # %% expand_and_broadcast
 images = paddle.randn([2, 4, 3])  # B N C
 class_token = paddle.randn([1, 1, 3])
 position_embedding = paddle.randn([1, 5, 3])
 
-try:
-    paddle.concat([class_token, images], axis=1)
-except Exception as error:
-    print("concat does not broadcast:", str(error).splitlines()[-1][:90])
-tokens = paddle.concat([class_token.expand([2, -1, -1]), images], axis=1)
-print("after expand:", tokens.shape)
-print("addition broadcasts by itself:", (tokens + position_embedding).shape)
+copies = class_token.expand([2, -1, -1])  # B 1 C; -1: as it was
+tokens = paddle.concat([copies, images], axis=1)  # B 1+N C
+print(copies.shape, tokens.shape)
+print((tokens + position_embedding).shape)  # no expand needed
 
 # %% tokens
 from paddle_vit.visualize.tokens import tokens_picture
@@ -50,8 +47,8 @@ tokens_picture(patch_embedding, digit)
 # %% embedding_or_parameter
 embedding = nn.Embedding(17, 64)
 looked_up = embedding(paddle.arange(17))
-print("rows 0 to 16, looked up:", looked_up.shape, " its only parameter:", embedding.weight.shape)
-print("the same numbers:", bool((looked_up == embedding.weight).all()))
+print(looked_up.shape, embedding.weight.shape)
+print(bool((looked_up == embedding.weight).all()))
 
 # %% sincos_table
 from paddle_vit.visualize.ideas import sincos_picture
@@ -73,13 +70,13 @@ heads_picture(num_tokens=3, num_heads=2, head_dim=3)
 
 # %% reshape_and_transpose
 x = paddle.arange(6).reshape([2, 3])
-print("x\n", x.numpy())
-print("x.reshape([3, 2])      the same order of numbers, other line ends\n", x.reshape([3, 2]).numpy())
-print("x.transpose([1, 0])    the same neighbours, other axes: numbers change places\n", x.transpose([1, 0]).numpy())
+print(x.numpy())
+print(x.reshape([3, 2]).numpy())  # the same order of numbers, other line ends
+print(x.transpose([1, 0]).numpy())  # the axes change names, the numbers their order
 
 # %% bias
-print("bias_attr=None :", nn.Linear(4, 12, bias_attr=None).bias)
-print("bias_attr=False:", nn.Linear(4, 12, bias_attr=False).bias)
+print(nn.Linear(4, 3, bias_attr=None).bias)
+print(nn.Linear(4, 3, bias_attr=False).bias)
 
 # %% scale
 from paddle_vit.visualize.ideas import scale_picture
@@ -91,9 +88,9 @@ q = k = paddle.to_tensor([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]])  # three tokens, 
 v = paddle.to_tensor([[10.0, 0.0], [0.0, 10.0], [5.0, 5.0]])
 scores = q @ k.t() / 2**0.5
 weights = F.softmax(scores, axis=-1)
-print("weights, a row for each query:\n", weights.numpy().round(2))
-print("row sums:", weights.sum(axis=-1).numpy())
-print("weights @ v:\n", (weights @ v).numpy().round(2))
+print(weights.numpy().round(2))  # a row for each query
+print(weights.sum(axis=-1).numpy())
+print((weights @ v).numpy().round(2))
 
 # %% own_weights
 from paddle_vit.visualize.ideas import one_query_picture
@@ -110,7 +107,7 @@ x = paddle.randn([1, 5, 64])
 order = paddle.to_tensor([3, 0, 4, 2, 1])
 before = attention(paddle.index_select(x, order, axis=1))  # tokens shuffled, then attention
 after = paddle.index_select(attention(x), order, axis=1)  # attention, then tokens shuffled
-print("largest difference:", (before - after).abs().max().item())
+print((before - after).abs().max().item())
 
 # %% gelu
 from paddle_vit.visualize.ideas import gelu_picture
@@ -142,10 +139,8 @@ resize_picture(table, resized, (4, 4), (8, 8))
 EPOCHS = dict(own=30, positions=12, pretrain=25, finetune=5, resolution=2)
 
 # %% by_hand
-SIZE = dict(
-    image_size=8, patch_size=2, in_channels=1, num_classes=10,
-    embed_dim=64, depth=4, num_heads=8, mlp_ratio=2.0, droppath=0.2,
-)  # fmt: skip
+SIZE = dict(image_size=8, patch_size=2, in_channels=1, num_classes=10)
+SIZE.update(embed_dim=64, depth=4, num_heads=8, mlp_ratio=2.0, droppath=0.2)
 paddle.seed(0)
 model = VisionTransformer(**SIZE)
 images, labels = paddle.to_tensor(train_digits.images[:32]), paddle.to_tensor(train_digits.labels[:32])
@@ -156,12 +151,12 @@ for step in range(8):
     loss.backward()  # backpropagation: a gradient for every parameter
     optimizer.step()  # every parameter moves a little against its gradient
     optimizer.clear_grad()
-    print(f"step {step}: loss {loss.item():.3f}")
+    print(step, f"{loss.item():.3f}")
 
 # %% train_own
 paddle.seed(0)
 own = train("vit_digits", model=VisionTransformer(**SIZE), epochs=EPOCHS["own"], out="runs/own")
-print(f"{own.test_accuracy:.1%} of the test images are right")
+print(f"{own.test_accuracy:.1%}")
 
 # %% confusion
 from paddle_vit.visualize.training import confusion_picture, mistakes_picture
@@ -233,7 +228,7 @@ pretrained = train(
 tuned = pretrained.model
 tuned.pre_logits, tuned.head = None, nn.Linear(64, 5)  # the old head goes, one fresh Linear takes its place
 runs = {}
-for name, model in {"fine-tuned": tuned, "from scratch": VisionTransformer(**small)}.items():
+for name, model in {"0-4, 5-9": tuned, "5-9": VisionTransformer(**small)}.items():
     options = dict(data="digits_5_to_9", epochs=EPOCHS["finetune"], evaluate_every=1, out=f"runs/{name}")
     runs[name] = train("vit_digits", model=model, **options).history
 compare_picture(runs)
@@ -244,13 +239,13 @@ from paddle_vit.training import evaluate
 large = VisionTransformer(**SIZE)
 large.set_state_dict(own.model.state_dict())  # a copy of your trained model
 large.set_image_size(16)
-print("tokens:", large.patch_embedding.position_embedding.shape[1])
-print(f"16x16 pixels, not trained on them yet: {evaluate(large, DATA['digits_16x16'].load()[1]):.1%}")
+print(large.patch_embedding.position_embedding.shape)
+print(f"{evaluate(large, DATA['digits_16x16'].load()[1]):.1%}")
 
 # %% resolution_finetune
 runs = {}
-for name, model in {"fine-tuned": large, "from scratch": VisionTransformer(**{**SIZE, "image_size": 16})}.items():
-    options = dict(data="digits_16x16", epochs=EPOCHS["resolution"], evaluate_every=1, out=f"runs/{name}, 16x16")
+for name, model in {"8x8, 16x16": large, "16x16": VisionTransformer(**{**SIZE, "image_size": 16})}.items():
+    options = dict(data="digits_16x16", epochs=EPOCHS["resolution"], evaluate_every=1, out=f"runs/{name}")
     runs[name] = train("vit_digits", model=model, **options).history
 compare_picture(runs)
 

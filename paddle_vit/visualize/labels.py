@@ -1,6 +1,9 @@
 """Words in pictures: Chinese where the reader's language is Chinese and a font has the glyphs, else English."""
 
-from matplotlib.font_manager import fontManager
+import contextlib
+import functools
+
+from matplotlib.font_manager import findSystemFonts, fontManager
 from matplotlib.text import Text
 
 from paddle_vit.language import default_language
@@ -33,8 +36,25 @@ CHINESE_FONTS = [
 
 def chinese_font():
     """The family of an installed font with Chinese glyphs, None where there is none."""
+    if known_chinese_font() is None:
+        look_for_new_fonts()
+    return known_chinese_font()
+
+
+def known_chinese_font():
+    """The same of the fonts that matplotlib knows."""
     installed = {font.name for font in fontManager.ttflist}
     return next((name for name in CHINESE_FONTS if name in installed), None)
+
+
+@functools.cache
+def look_for_new_fonts():
+    """Tell matplotlib of fonts that were installed after it first looked: it keeps its list in a file for good."""
+    known = {font.fname for font in fontManager.ttflist}
+    for path in findSystemFonts():
+        if path not in known:
+            with contextlib.suppress(Exception):  # a file that matplotlib cannot read is no font for it
+                fontManager.addfont(path)
 
 
 def label(english, chinese):

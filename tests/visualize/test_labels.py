@@ -49,8 +49,10 @@ def has_chinese(text):
 
 def install(monkeypatch, *families):
     """Let these be the only fonts."""
-    fonts = SimpleNamespace(ttflist=[SimpleNamespace(name=name) for name in families])
+    fonts = SimpleNamespace(ttflist=[SimpleNamespace(name=name, fname=f"{name}.ttf") for name in families])
     monkeypatch.setattr(labels, "fontManager", fonts)
+    monkeypatch.setattr(labels, "findSystemFonts", lambda: [])
+    labels.look_for_new_fonts.cache_clear()
 
 
 # -- which language, which font ---------------------------------------------------------------------------------------
@@ -96,6 +98,22 @@ def test_language_of_the_system(monkeypatch, locale_name, expected):
 def test_chinese_font(monkeypatch, families, expected):
     install(monkeypatch, *families)
     assert labels.chinese_font() == expected
+
+
+def test_a_font_installed_after_matplotlib_first_looked(monkeypatch, tmp_path):
+    install(monkeypatch, "DejaVu Sans")
+    added = []
+
+    def addfont(path):
+        if path == "broken.ttf":
+            raise RuntimeError("not a font")
+        added.append(path)
+        labels.fontManager.ttflist.append(SimpleNamespace(name="SimHei", fname=path))
+
+    labels.fontManager.addfont = addfont
+    monkeypatch.setattr(labels, "findSystemFonts", lambda: ["DejaVu Sans.ttf", "broken.ttf", "simhei.ttf"])
+    assert labels.chinese_font() == "SimHei"
+    assert labels.chinese_font() == "SimHei" and added == ["simhei.ttf"], "looked for once, and new ones only"
 
 
 def test_no_font_no_chinese(monkeypatch):

@@ -285,6 +285,14 @@ def test_the_newest_answer_is_wrong(kernel):
     assert "wrong" in checked(kernel, weights(RIGHT), weights(NO_SCALE))
 
 
+def test_a_class_run_again_takes_its_old_methods_with_it(kernel):
+    """What was called by its right name once is gone, as it is gone in the kernel."""
+    renamed = weights(RIGHT).replace("def attention_weights", "def attention_weight")
+    shown = checked(kernel, weights(RIGHT), renamed)
+    assert "missing" in shown and "attention_weight; is the name misspelt?" in shown
+    assert "passed" in checked(kernel, weights(RIGHT), "class Attention(Attention):\n    pass")
+
+
 def test_a_cell_that_was_not_noted_in_the_history(tmp_path, kernel):
     kernel.run(right("sincos_2d"), store_history=False)
     assert "passed" in checked(kernel, target="sincos_2d")

@@ -135,7 +135,7 @@ resized = resize_position_embedding(table, (4, 4), (8, 8))  # 1 65 64
 resize_picture(table, resized, (4, 4), (8, 8))
 
 # %% epochs
-# Epochs of every training below. Together about four minutes on two cores; fewer are faster, more are better.
+# Epochs of every training below
 EPOCHS = dict(own=30, positions=12, pretrain=25, finetune=5, resolution=2)
 
 # %% by_hand

@@ -93,7 +93,7 @@ class PatchEmbedding(nn.Layer):
         Returns:
             [B, T, C]
         """
-        # TODO 1.4  按公式 1 的次序：图像块，类别 token，位置编码，dropout / equation 1, in its order: patches, class token, positions, dropout
+        # TODO 1.4  按公式 1 的顺序：图像块，类别 token，位置编码，dropout / equation 1, in its order: patches, class token, positions, dropout
         raise NotImplementedError("TODO 1.4 PatchEmbedding.forward")
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import sys
 import time
 import types
@@ -160,7 +161,7 @@ class Trial:
     def _clue(self, mistake, error, differences, broken):
         """What may lead to the fault: the known mistake, else where the fault cannot be, else a rule that is broken."""
         if mistake:
-            return [self._say("mistake", says=mistake.says[self.language])]
+            return [self._say("mistake_raised" if error else "mistake", says=mistake.says[self.language])]
         if error:
             return []
         if not differences:
@@ -195,6 +196,9 @@ class Trial:
             line = left_raise(self.definitions[self.exercise.module][0].node)
             if line:
                 return self._say("left_raise", line=line)
+        absent = re.search(r"object has no attribute '(\w+)'", error["message"])
+        if error["type"] == "AttributeError" and not error["where"] and absent:
+            return self._say("attribute_missing", name=absent[1])  # the reference's forward asks for it
         where, place = self._say("raised_elsewhere"), error["where"]
         if place:
             text = self.hand_in.text_at(place["unit"], place["line"])

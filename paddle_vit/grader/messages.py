@@ -12,12 +12,12 @@ STATES = {
 MESSAGES = {
     # compare.py
     "raised": {
-        "zh": "你的代码引发了 {type}{message}{where}",
+        "zh": "运行你的代码时出错：{type}{message}{where}",
         "en": "Your code raised {type}{message}{where}",
     },
     "parameters_renamed": {
-        "zh": "参数的名称不对：缺少 {missing}，多出 {extra}。权重按名称复制，所以名称要与文档字符串一致。",
-        "en": "Parameter names differ: {missing} expected, {extra} found. Weights are copied by name, so use the names in the docstring.",
+        "zh": "参数的名称不对：缺少 {missing}，多出 {extra}。权重按名称复制，所以名称要与说明里的一致。",
+        "en": "Parameter names differ: {missing} expected, {extra} found. Weights are copied by name, so use the names that the description gives.",
     },
     "parameters_missing": {
         "zh": "缺少参数 {names}。是没有创建，是放在了普通列表里而没有登记，还是同一个层用了几次？",
@@ -34,6 +34,10 @@ MESSAGES = {
     "initial_values": {
         "zh": "参数 {name} 的初值不对：应为均值 {mean:.3g}、标准差 {std:.3g}，得到均值 {other_mean:.3g}、标准差 {other_std:.3g}。",
         "en": "Parameter {name} starts with other values: expected mean {mean:.3g} and standard deviation {std:.3g}, got {other_mean:.3g} and {other_std:.3g}.",
+    },
+    "attribute_missing": {
+        "zh": "你的代码没有创建 self.{name}，或者名称写错了。",
+        "en": "Your code does not create self.{name}, or not under this name.",
     },
     "raised_elsewhere": {
         "zh": "\n  (发生在参考答案的代码里，它使用了你的代码给出的东西)",
@@ -61,11 +65,11 @@ MESSAGES = {
         "en": "{place}Expected dtype {expected}, got {actual}.",
     },
     "values": {
-        "zh": "{place}形状正确，但数值不同：位置 {where} 应为 {expected:.6g}，得到 {actual:.6g}；最大误差 {largest:.2g}，{share:.0%} 的数不同。",
+        "zh": "{place}形状正确，但数值不同：下标 {where} 处应为 {expected:.6g}，得到 {actual:.6g}；最大误差 {largest:.2g}，{share:.0%} 的数不同。",
         "en": "{place}The shape is right, the values are not: at {where} expected {expected:.6g}, got {actual:.6g}; largest difference {largest:.2g}, {share:.0%} of the numbers differ.",
     },
     "not_finite": {
-        "zh": "{place}位置 {where} 的值是 {actual}。",
+        "zh": "{place}下标 {where} 处的值是 {actual}。",
         "en": "{place}The value at {where} is {actual}.",
     },
     "gradient_missing": {
@@ -87,6 +91,7 @@ MESSAGES = {
     "mode_eval": {"zh": "评估模式", "en": "evaluation mode"},
     # judge.py
     "mistake": {"zh": "你的结果与一种常见错误完全相同：{says}", "en": "Your result is that of a known mistake: {says}"},
+    "mistake_raised": {"zh": "这是一种常见错误：{says}", "en": "This is a known mistake: {says}"},
     "property": {"zh": "线索：{says}", "en": "A clue: {says}"},
     "property_broken": {
         "zh": "所有数值比较都通过了，但有一条规则不成立：{says}",
@@ -115,7 +120,7 @@ MESSAGES = {
         "en": "The signature should be {expected}, yours is {actual}.",
     },
     "timeout": {
-        "zh": "{seconds:g} 秒内没有结束；是否有无尽的循环，或在等待输入？",
+        "zh": "{seconds:g} 秒内没有结束；是不是有死循环，或者在等待输入？",
         "en": "It did not end within {seconds:g} s; is there an endless loop, or does it wait for input?",
     },
     "died": {
@@ -156,7 +161,7 @@ MESSAGES = {
     "capstone": {"zh": "完整模型：", "en": "The whole model: "},
     "score": {"zh": "得分 {score} / {points}", "en": "Score {score} / {points}"},
     "next": {
-        "zh": "下一步：{target}。要提示：paddle-vit hint {target}",
+        "zh": "下一步：{target}。需要提示：paddle-vit hint {target}",
         "en": "Next: {target}. For a hint: paddle-vit hint {target}",
     },
     "done": {
@@ -234,14 +239,14 @@ MESSAGES = {
         "en": "{title}, from {folder}, with PaddlePaddle {paddle}. The grader is starting in the background.",
     },
     "notebook_use": {
-        "zh": '写好一道练习，运行它所在的单元格，然后检查：check("{target}")。要提示：hint("{target}")。',
+        "zh": '写好一道练习，运行它所在的单元格，然后检查：check("{target}")。需要提示：hint("{target}")。',
         "en": 'Write an exercise, run its cell, then check it: check("{target}"). For a hint: hint("{target}").',
     },
     "notebook_quotes": {
         "zh": '练习要写在引号里，例如 check("1.10")；得到 {target!r}',
         "en": 'Put the exercise in quotes, as in check("1.10"); got {target!r}',
     },
-    "notebook_hint": {"zh": '要提示：hint("{target}")', "en": 'For a hint: hint("{target}")'},
+    "notebook_hint": {"zh": '需要提示：hint("{target}")', "en": 'For a hint: hint("{target}")'},
     "notebook_more_hints": {"zh": '下一条：再运行 hint("{target}")', "en": 'The next one: hint("{target}") again'},
     "notebook_last_hint": {
         "zh": '这是最后一条提示。查看参考答案：solution("{target}", reveal=True)',
@@ -254,7 +259,7 @@ MESSAGES = {
     "notebook_missing": {"zh": "先运行定义它的单元格，再检查。", "en": "Run the cell that defines it first."},
     "notebook_not_started": {"zh": "先填写 TODO 并运行那个单元格。", "en": "Fill in the TODO and run its cell first."},
     "notebook_all_passed": {
-        "zh": '{total} 道练习全部通过。用你的全部代码组装完整的模型：check("all")',
+        "zh": '{total} 道练习全部通过！接下来运行 check("all")，把全部代码组装成完整的模型。',
         "en": 'All {total} exercises passed. To build the whole model from your code: check("all")',
     },
     "notebook_stopped": {
@@ -284,7 +289,7 @@ MESSAGES = {
     "tour_accuracy": {"zh": "测试准确率 {accuracy}", "en": "Test accuracy {accuracy}"},
     "tour_next": {
         "zh": "打开 lessons/vit/vit.py，填写第一个 TODO，然后运行 paddle-vit grade vit。\n"
-        "边写边看：paddle-vit watch vit。需要提示：paddle-vit hint vit。",
+        "边写边看：paddle-vit watch vit。需需要提示：paddle-vit hint vit。",
         "en": "Open lessons/vit/vit.py, fill in the first TODO, then run paddle-vit grade vit.\n"
         "To see it while you write: paddle-vit watch vit. For a hint: paddle-vit hint vit.",
     },
@@ -295,7 +300,7 @@ MESSAGES = {
         "en": "no such file: {path}. To grade one exercise: paddle-vit grade {lesson} --only {path}",
     },
     "no_exercise": {
-        "zh": "第 {lesson} 课没有练习 {target!r}{near}",
+        "zh": "{lesson} 这一课没有练习 {target!r}{near}",
         "en": "lesson {lesson} has no exercise {target!r}{near}",
     },
     "no_exercise_near": {"zh": "；是不是 {names}？", "en": ": did you mean {names}?"},

@@ -88,6 +88,9 @@ def session_hand_in(units, lesson, only=None):
                 if target in whole or target.split(".")[0] in whole:
                     del hand_in.definitions[target]
             continue
+        for owner in {owner for statement in one.statements for owner in _made_anew(statement.node)}:
+            for target in [target for target in hand_in.definitions if target.startswith(f"{owner}.")]:
+                del hand_in.definitions[target]  # the methods of the class that it replaces
         hand_in.statements += one.statements
         hand_in.definitions.update(one.definitions)
         for target in one.definitions:
@@ -96,6 +99,14 @@ def session_hand_in(units, lesson, only=None):
         hand_in.unreadable.update(one.unreadable)
     hand_in.statements = _needed(hand_in, [only] if only else lesson.exercises)
     return hand_in
+
+
+def _made_anew(node):
+    """The class that a statement makes without building on an older one of the same name, as class A(A) would."""
+    if isinstance(node, ast.ClassDef):
+        named = {part.id for base in node.bases for part in ast.walk(base) if isinstance(part, ast.Name)}
+        if node.name not in named:
+            yield node.name
 
 
 @functools.lru_cache(maxsize=2000)

@@ -82,7 +82,7 @@ def start(lesson, language):
     print(_say("notebook_use", target=lesson.exercises[0].target))
 
 
-def check(target, lesson=None):
+def check(target=None, lesson=None):
     """Check one exercise as it was last run here, or with "all" the whole lesson and the model made of it.
 
     Args:
@@ -114,12 +114,14 @@ def check(target, lesson=None):
     if "problem" in answer:
         raise Refused(_say("notebook_broken", reason=answer["problem"]))
     report = answer["report"]
-    _session.states.update({entry["target"]: entry["state"] for entry in report["exercises"]})
+    # A cell that was not run again after a restart takes nothing away
+    known = {entry["target"]: entry["state"] for entry in report["exercises"] if entry["state"] != "missing"}
+    _session.states.update(known)
     parts = [part for entry in report["exercises"] for part in _exercise(entry, alone=exercise is not None)]
     _show(parts + _conclusion(lesson, report, alone=exercise is not None))
 
 
-def hint(target, lesson=None):
+def hint(target=None, lesson=None):
     """The next hint for an exercise."""
     from paddle_vit.commands.learning import next_hint
 
@@ -127,7 +129,7 @@ def hint(target, lesson=None):
     _show([("", next_hint(exercise, _session.language, "notebook_last_hint", "notebook_more_hints"))])
 
 
-def solution(target, reveal=False, lesson=None):
+def solution(target=None, reveal=False, lesson=None):
     """The reference's definition: once the exercise is passed, or with reveal=True."""
     import textwrap
 
@@ -152,7 +154,7 @@ def train(recipe, model=None, *, out=None, **changes):
         return engine.train(recipe, model, out=out, **changes)
     recipe = engine.load_recipe(recipe, **changes)
     out = Path(out or Path("runs") / recipe.name)
-    curve = _Curve(recipe.epochs)
+    curve = _Curve(recipe.epochs, out.name)
     try:
         return engine.train(recipe, model, out=out, quiet=True, on_epoch=curve.update)
     finally:
@@ -303,12 +305,12 @@ def _png(figure):
 class _Curve:
     """A line of text and a learning curve in a notebook, renewed while a run goes on."""
 
-    def __init__(self, epochs):
+    def __init__(self, epochs, name):
         from IPython.display import display
 
         from paddle_vit.visualize.training import learning_curve  # loads matplotlib, before the clock runs
 
-        self.draw, self.epochs, self.history = learning_curve, epochs, []
+        self.draw, self.epochs, self.name, self.history = learning_curve, epochs, name, []
         self.text, self.picture = (display({"text/plain": ""}, raw=True, display_id=True) for _ in range(2))
         self.next_text = time.perf_counter()
         self.next_picture = self.next_text + 2.0
@@ -336,7 +338,7 @@ class _Curve:
         tested = [one["test_accuracy"] for one in self.history if "test_accuracy" in one]
         values = dict(epoch=row["epoch"], epochs=self.epochs, loss=row["loss"], train=row["train_accuracy"], left=left)
         line = _say("notebook_epoch", **values, test=f"{tested[-1]:.1%}" if tested else "-")
-        self.text.update({"text/plain": line}, raw=True)
+        self.text.update({"text/plain": f"{self.name}  {line}"}, raw=True)
 
     def _show(self, png):
         size = {"image/png": {"width": 900}}  # whatever its resolution

@@ -40,7 +40,7 @@ print((tokens + position_embedding).shape)  # no expand needed
 # %% tokens
 from paddle_vit.visualize.tokens import tokens_picture
 
-patch_embedding = PatchEmbedding(image_size=8, patch_size=2, in_channels=1, embed_dim=16)
+patch_embedding = PatchEmbedding(image_size=8, patch_size=2, in_channels=1, embed_dim=24)
 patch_embedding.apply(init_weights)  # as the whole model will: the convolution starts as small as the positions
 tokens_picture(patch_embedding, digit)
 
@@ -84,9 +84,10 @@ from paddle_vit.visualize.ideas import scale_picture
 scale_picture()
 
 # %% attention_by_hand
-q = k = paddle.to_tensor([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]])  # three tokens, D = 2
+q = paddle.to_tensor([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]])  # three tokens, D = 2
+k = paddle.to_tensor([[0.0, 2.0], [2.0, 0.0], [1.0, 1.0]])
 v = paddle.to_tensor([[10.0, 0.0], [0.0, 10.0], [5.0, 5.0]])
-scores = q @ k.t() / 2**0.5
+scores = q @ k.transpose([1, 0]) / 2**0.5
 weights = F.softmax(scores, axis=-1)
 print(weights.numpy().round(2))  # a row for each query
 print(weights.sum(axis=-1).numpy())
@@ -113,6 +114,11 @@ print((before - after).abs().max().item())
 from paddle_vit.visualize.ideas import gelu_picture
 
 gelu_picture()
+
+# %% encoder_layer
+from paddle_vit.visualize.diagrams import encoder_layer_picture
+
+encoder_layer_picture()
 
 # %% norms
 from paddle_vit.visualize.ideas import norms_picture
@@ -225,7 +231,9 @@ pretrained = train(
 )
 
 # %% finetune
-tuned = pretrained.model
+paddle.seed(0)
+tuned = VisionTransformer(**small, representation_size=64)
+tuned.set_state_dict(pretrained.model.state_dict())  # a copy of the pre-trained model
 tuned.pre_logits, tuned.head = None, nn.Linear(64, 5)  # the old head goes, one fresh Linear takes its place
 runs = {}
 for name, model in {"0-4, 5-9": tuned, "5-9": VisionTransformer(**small)}.items():
@@ -236,15 +244,22 @@ compare_picture(runs)
 # %% resolution
 from paddle_vit.training import evaluate
 
-large = VisionTransformer(**SIZE)
-large.set_state_dict(own.model.state_dict())  # a copy of your trained model
-large.set_image_size(16)
-print(large.patch_embedding.position_embedding.shape)
-print(f"{evaluate(large, DATA['digits_16x16'].load()[1]):.1%}")
+
+def enlarged():
+    """A copy of your trained model, for images of 16x16 pixels."""
+    model = VisionTransformer(**SIZE)
+    model.set_state_dict(own.model.state_dict())
+    model.set_image_size(16)
+    return model
+
+
+print(enlarged().patch_embedding.position_embedding.shape)
+print(f"{evaluate(enlarged(), DATA['digits_16x16'].load()[1]):.1%}")
 
 # %% resolution_finetune
+paddle.seed(0)
 runs = {}
-for name, model in {"8x8, 16x16": large, "16x16": VisionTransformer(**{**SIZE, "image_size": 16})}.items():
+for name, model in {"8x8, 16x16": enlarged(), "16x16": VisionTransformer(**{**SIZE, "image_size": 16})}.items():
     options = dict(data="digits_16x16", epochs=EPOCHS["resolution"], evaluate_every=1, out=f"runs/{name}")
     runs[name] = train("vit_digits", model=model, **options).history
 compare_picture(runs)
@@ -252,10 +267,11 @@ compare_picture(runs)
 # %% photo
 paddle.seed(0)
 tiny = VisionTransformer(embed_dim=192, depth=12, num_heads=3)  # ViT-Ti/16 at 224 pixels, in your own code
-attention_picture(tiny, (photo - 0.5) / 0.5)
+photo = photo * 2 - 1  # from 0 to 1 to -1 to 1, as ViT is trained
+attention_picture(tiny, photo)
 
 # %% photo_head
-head_picture(tiny, (photo - 0.5) / 0.5, layer=0, head=0, query=90)
+head_picture(tiny, photo, layer=0, head=0, query=90)
 
 # %% check_all
 check("all")

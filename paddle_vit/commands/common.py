@@ -56,7 +56,8 @@ def find_exercise(target, args, lesson_name=None):
     if near:
         near = say("no_exercise_near", language, names=", ".join(near))
     else:
-        near = say("no_exercise_list", language, lesson=lesson.name)
+        names = ", ".join(exercise.target for exercise in lesson.exercises)
+        near = say("no_exercise_list", language, names=names)
     raise Refused(say("no_exercise", language, lesson=lesson.name, target=target, near=near))
 
 

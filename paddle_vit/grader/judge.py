@@ -183,7 +183,10 @@ class Trial:
         values = dict(difference.values)
         if "place" in values and difference.key != "input_changed":
             values["place"] = self._say("place", place=values["place"]) if values["place"] else ""
-        return self._say(difference.key, **values)
+        said = self._say(difference.key, **values)
+        if difference.key == "values" and self.exercise and self.exercise.target.endswith("__init__"):
+            return self._say("with_your_layers") + said  # a constructor itself returns no values
+        return said
 
     def _rule(self, place, key):
         if self.exercise is None:

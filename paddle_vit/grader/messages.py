@@ -68,6 +68,7 @@ MESSAGES = {
         "zh": "{place}形状正确，但数值不同：下标 {where} 处应为 {expected:.6g}，得到 {actual:.6g}；最大误差 {largest:.2g}，{share:.0%} 的数不同。",
         "en": "{place}The shape is right, the values are not: at {where} expected {expected:.6g}, got {actual:.6g}; largest difference {largest:.2g}, {share:.0%} of the numbers differ.",
     },
+    "with_your_layers": {"zh": "用你创建的层做前向计算：", "en": "A forward pass with your layers: "},
     "not_finite": {
         "zh": "{place}下标 {where} 处的值是 {actual}。",
         "en": "{place}The value at {where} is {actual}.",
@@ -305,8 +306,8 @@ MESSAGES = {
     },
     "no_exercise_near": {"zh": "；是不是 {names}？", "en": ": did you mean {names}?"},
     "no_exercise_list": {
-        "zh": "；全部练习：paddle-vit progress {lesson}",
-        "en": "; paddle-vit progress {lesson} lists them",
+        "zh": "；全部练习：{names}",
+        "en": "; there are {names}",
     },
     "reset_untouched": {"zh": "{target} 还没有动过", "en": "{target} is untouched"},
     "trained": {

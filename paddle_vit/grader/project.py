@@ -90,8 +90,8 @@ class Progress:
     def record(self, report, hand_in):
         """Remember a report's verdicts."""
         for exercise, verdict in zip(report.lesson.exercises, report.verdicts, strict=True):
-            if report.only not in (None, exercise):
-                continue
+            if report.only not in (None, exercise) or verdict.state == "missing":
+                continue  # of a cell that was not run again after a restart nothing new is known
             entry = self.entry(exercise.target)
             entry["state"], entry["of"] = verdict.state, fingerprint(exercise, hand_in)
         self.save()

@@ -291,7 +291,7 @@ def gelu_picture(path=None):
 
 
 def drop_picture(path=None):
-    """Dropout and drop path with p = 0.5 on the same block of ones [B, T]: what is kept becomes 1 / (1 - p) = 2.
+    """Dropout and drop path with p = 0.5 on the same block of ones, a row for each sample: what is kept becomes 1 / (1 - p) = 2.
 
     Args:
         path: where to write a PNG; None for nowhere.
@@ -316,7 +316,7 @@ def drop_picture(path=None):
         for (row, column), value in np.ndenumerate(block.numpy()):
             axes.text(column, row, f"{value:g}", ha="center", va="center", fontsize=8)
         axes.set_title(title)
-        axes.set_xlabel(label("T tokens", "T 个 token"))
+        axes.set_xlabel(label("numbers of a sample", "一个样本里的数"))
         without_ticks(axes)
     panels[0].set_ylabel(label("B samples", "B 个样本"))
     return finish(figure, path)

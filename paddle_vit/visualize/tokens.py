@@ -124,7 +124,9 @@ def resize_picture(before, after, old_grid, new_grid, path=None):
         matplotlib Figure
     """
     old, new = image_positions(before, old_grid), image_positions(after, new_grid)  # rows columns C
-    chosen = evenly(old.shape[-1], 4)
+    spread = np.ptp(old, axis=(0, 1))  # C
+    varied = np.flatnonzero(spread > 1e-3 * spread.max())  # drawn in full contrast, rounding would look like a pattern
+    chosen = varied[evenly(len(varied), 4)] if len(varied) else evenly(old.shape[-1], 4)
     figure = new_figure(8, 4.2)
     panels = figure.subplots(2, len(chosen))
     for channel, (above, below) in zip(chosen, panels.T, strict=True):

@@ -152,7 +152,10 @@ def mistakes_picture(images, labels, predictions, path=None):
     rows = 2 if len(shown) > 5 else 1
     figure = new_figure(7.5, 1.85 * rows + 0.4)
     count, total = len(wrong), len(labels)
-    figure.suptitle(label(f"{count} mistakes in {total} images", f"{total} 张图像中错了 {count} 张"), fontsize=11)
+    title = label(f"{count} mistakes in {total} images", f"{total} 张图像中错了 {count} 张")
+    if count > len(shown):
+        title += label(f", {len(shown)} of them", f"，这里是其中 {len(shown)} 张")
+    figure.suptitle(title, fontsize=11)
     panels = figure.subplots(rows, 5).ravel()
     for axes, number in zip(panels, shown, strict=False):
         axes.imshow(displayed(images[number]), cmap="gray", vmin=0, vmax=1)

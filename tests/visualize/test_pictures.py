@@ -224,7 +224,8 @@ def test_mistakes_picture(tmp_path, wrong):
     assert [axes.get_title() for axes in drawn] == [f"{labels[i]} as {predictions[i]}" for i in places[:10]]
     for axes, number in zip(drawn, places, strict=False):
         assert np.array_equal(axes.images[0].get_array(), displayed(noise(20, 1, 8, 8)[number]))
-    assert figure._suptitle.get_text() == f"{wrong} mistakes in 20 images"
+    left_out = ", 10 of them" if wrong > 10 else ""
+    assert figure._suptitle.get_text() == f"{wrong} mistakes in 20 images{left_out}"
 
 
 def test_compare_picture(tmp_path):

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -104,6 +106,23 @@ def test_the_trainings_show_what_the_text_says(project):
     assert float(before) > 30, "far better than guessing"
     tuned, scratch = accuracies(cells["demo-resolution_finetune"])
     assert tuned > 90 and tuned > scratch + 10
+
+
+def test_a_finished_notebook_is_graded_and_trained_from_the_terminal(project):
+    """As the end of the text says: what demonstrations do beside the exercises disturbs neither."""
+    notebook = nbformat.reads(notebook_file(LESSON, "en", ROOT), as_version=4)
+    for cell in notebook.cells:
+        put_reference_back(cell)
+    nbformat.write(notebook, project / "notebooks" / "vit.en.ipynb")
+    commands = re.findall(r"^paddle-vit (.*)$", text_path(ROOT, LESSON, "en").read_text(encoding="utf-8"), re.M)
+    assert [command.split()[0] for command in commands] == ["grade", "train"]
+    for command in commands:
+        less = ["epochs=1", "depth=1", "embed_dim=16", "num_heads=2"] if command.startswith("train") else []
+        done = subprocess.run(
+            [sys.executable, "-m", "paddle_vit", *command.split(), *less],
+            cwd=project, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -62,7 +62,9 @@ def start(lesson, language):
     Raises:
         Refused: a package is missing; the message is the line that installs it.
     """
-    if os.environ.get("PADDLE_VIT_LANG") not in ("zh", "en") or _session.language_is_ours:
+    from paddle_vit.language import chosen_language
+
+    if chosen_language() is None or _session.language_is_ours:
         os.environ["PADDLE_VIT_LANG"], _session.language_is_ours = language, True  # the pictures follow it
     _session.language = os.environ["PADDLE_VIT_LANG"]
     if os.path.isdir(LIBRARIES) and LIBRARIES not in sys.path:

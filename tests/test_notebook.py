@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import LESSON, REFERENCE, STUB, in_class, with_definition
+from helpers import LESSON, REFERENCE, STUB, below, in_class, with_definition
 
 from paddle_vit.grader.stubs import solution_definition
 
@@ -79,19 +79,6 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
         gc.collect()  # sockets that close later would look to other tests like something that they had opened
-
-
-def below(pid):
-    """Ids of a process's descendants."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            number, parent = int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == pid:
-            found += [number, *below(number)]
-    return found
 
 
 def alive(pids):

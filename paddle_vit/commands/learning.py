@@ -6,6 +6,7 @@ from pathlib import Path
 
 from paddle_vit.commands.common import Refused, add_language, find_exercise, find_lesson, language_of, read_hand_in
 from paddle_vit.exercises import lesson_names, load_lesson
+from paddle_vit.grader.graft import first_line
 from paddle_vit.grader.messages import STATES, say
 from paddle_vit.grader.preflight import choose
 from paddle_vit.grader.project import Progress, shown
@@ -132,7 +133,7 @@ def reset_exercise(exercise, hand_in, language):
     path, node = Path(definition.unit.file), definition.node
     if not is_finished(exercise, node):
         raise Refused(say("reset_untouched", language, target=exercise.target))
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    first = first_line(node)
     stub = stub_definition(exercise)
     before = path.read_bytes()
     if path.suffix == ".ipynb":

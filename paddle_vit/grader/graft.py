@@ -42,14 +42,18 @@ class Reference:
     def source(self, target):
         """The text of one definition, from its first decorator on, indented as it stands in the file."""
         node = self.definitions[target]
-        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-        return "".join(self.text.splitlines(keepends=True)[first - 1 : node.end_lineno])
+        return "".join(self.text.splitlines(keepends=True)[first_line(node) - 1 : node.end_lineno])
 
 
 @functools.cache
 def load_reference(module_name):
     """The Reference of a module, read once."""
     return Reference(module_name)
+
+
+def first_line(node):
+    """The line on which a statement begins, decorators included."""
+    return min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
 
 
 def members(node):

@@ -15,8 +15,8 @@ import ast
 import json
 import re
 
-from paddle_vit.grader.graft import load_reference
-from paddle_vit.grader.stubs import first_line, stub_file
+from paddle_vit.grader.graft import first_line, load_reference
+from paddle_vit.grader.stubs import stub_file
 
 START = """\
 import os

@@ -2,7 +2,7 @@
 
 import ast
 
-from paddle_vit.grader.graft import load_reference
+from paddle_vit.grader.graft import first_line, load_reference
 
 HEADER = """\
 # {zh}：填写下面每个 TODO，然后运行 paddle-vit grade {lesson}。提示：paddle-vit hint {lesson}。
@@ -56,11 +56,6 @@ def left_raise(node):
         if isinstance(part, ast.Raise) and _is_empty(part):
             return part.lineno
     return None
-
-
-def first_line(node):
-    """The line on which a statement begins, decorators included."""
-    return min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
 
 
 def _is_docstring(node):

@@ -1,6 +1,7 @@
 """What the grader's tests share."""
 
 import textwrap
+from pathlib import Path
 
 from paddle_vit.exercises import load_lesson
 from paddle_vit.grader import wire
@@ -54,3 +55,16 @@ def grade_text(text, only=None, name="vit.py", language="en", seed=7):
 
 def verdict_of(report, target):
     return report.verdicts[LESSON.exercises.index(LESSON.find(target))]
+
+
+def below(pid):
+    """Ids of a process's descendants."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            number, parent = int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == pid:
+            found += [number, *below(number)]
+    return found

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import LESSON, REFERENCE, grade_text, verdict_of, with_definition
+from helpers import LESSON, REFERENCE, below, grade_text, verdict_of, with_definition
 
 from paddle_vit.grader.server import Grader, GraderDied
 from paddle_vit.grader.session import session_hand_in
@@ -29,19 +29,6 @@ def text_with(body):
 
 def request(text, target=WEIGHTS.target, root=None):
     return dict(lesson="vit", target=target, language="en", root=root, units=[["vit.py", text, "vit.py"]])
-
-
-def below(pid):
-    """Ids of a process's descendants."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            number, parent = int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == pid:
-            found += [number, *below(number)]
-    return found
 
 
 def gone(pids, seconds):

@@ -145,7 +145,7 @@ def solution(target=None, reveal=False, lesson=None):
     _display({"text/plain": code, "text/markdown": f"```python\n{code}\n```"})
 
 
-def train(recipe, model=None, *, out=None, **changes):
+def train(recipe, model=None, *, teacher=None, code=(), out=None, **changes):
     """paddle_vit.train with a learning curve that grows while it runs; outside a notebook just that.
 
     Arguments, result and exceptions: see paddle_vit.training.engine.train.
@@ -153,12 +153,13 @@ def train(recipe, model=None, *, out=None, **changes):
     from paddle_vit.training import engine
 
     if _shell() is None:
-        return engine.train(recipe, model, out=out, **changes)
+        return engine.train(recipe, model, teacher=teacher, code=code, out=out, **changes)
     recipe = engine.load_recipe(recipe, **changes)
     out = Path(out or Path("runs") / recipe.name)
     curve = _Curve(recipe.epochs, out.name)
     try:
-        return engine.train(recipe, model, out=out, quiet=True, on_epoch=curve.update)
+        given = dict(teacher=teacher, code=code)
+        return engine.train(recipe, model, **given, out=out, quiet=True, on_epoch=curve.update)
     finally:
         curve.finish(out / "learning_curve.png")
 

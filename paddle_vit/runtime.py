@@ -77,6 +77,8 @@ def prepare():
     """
     # Paddle says it at its import, to everybody; it concerns compiling operators, which nobody does here
     warnings.filterwarnings("ignore", message="No ccache found")
+    # Paddle's BatchNorm says it in every training run, and it is what everybody expects
+    warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
     makers = {"MKL": use_avx2, "Allocator": keep_freed_memory}
     _prepared.update({name: _switched_off() or make() for name, make in makers.items()})
 

@@ -53,10 +53,10 @@ def run(args):
     try:
         recipe = load_recipe(args.recipe, **parse_changes(args.changes))
         require_paddle()
-        model = _learners_model(args.code, recipe, language) if args.code else None
+        own = _learners_code(args.code, recipe, language) if args.code else {}
         from paddle_vit.training.engine import train
 
-        result = train(recipe, model, out=args.out)
+        result = train(recipe, own.get(recipe.model_class), code=list(own.values()), out=args.out)
     except (RecipeError, PaddleMissing, OSError) as error:
         return _fail(error, 2)
     except FloatingPointError as error:
@@ -68,17 +68,17 @@ def run(args):
     return 0
 
 
-def _learners_model(paths, recipe, language):
-    """The learner's class that a recipe trains.
+def _learners_code(paths, recipe, language):
+    """The learner's functions and classes, by name.
 
     Raises:
         RecipeError: the code cannot be used; the message says why.
     """
-    from paddle_vit.grader.handin import model_from_code
+    from paddle_vit.grader.handin import definitions_from_code
     from paddle_vit.training.config import RecipeError
 
     try:
-        return getattr(model_from_code(recipe.lesson, paths, language), recipe.model_class)
+        return definitions_from_code(recipe.lesson, paths, language)
     except ValueError as error:
         raise RecipeError(error) from error
 

@@ -1,4 +1,4 @@
-"""The learner's whole hand-in as one module, to train with. Runs in the learner's own process, not in a child."""
+"""The learner's whole hand-in, to train with. Runs in the learner's own process, not in a child."""
 
 from paddle_vit.exercises import load_lesson
 from paddle_vit.grader.collect import CannotRead, collect
@@ -8,12 +8,15 @@ from paddle_vit.grader.preflight import choose, whole_hand_in
 from paddle_vit.grader.stubs import is_finished
 
 
-def model_from_code(lesson_name, paths, language="en"):
-    """The lesson's first module with every definition of the hand-in in it.
+def definitions_from_code(lesson_name, paths, language="en"):
+    """Functions and classes of the lesson's modules with every definition of the hand-in in them.
 
     Args:
         lesson_name: "vit".
         paths: files, notebooks or folders that hold the hand-in between them.
+
+    Returns:
+        dict from name to function or class; they use one another
 
     Raises:
         ValueError: a path that cannot be read, an exercise that is not finished or finished twice, or code that raises
@@ -35,9 +38,17 @@ def model_from_code(lesson_name, paths, language="en"):
     if unfinished:
         raise ValueError(say("unfinished", language, names=", ".join(unfinished)))
     definitions = whole_hand_in(lesson, hand_in)
-    module_name = lesson.modules[0]
     try:
-        return graft(load_reference(module_name), definitions[module_name], hand_in.statements)
+        modules = [graft(load_reference(name), definitions[name], hand_in.statements) for name in lesson.modules]
     except Exception as error:
         values = dict(type=type(error).__name__, message=str(error), where="")
         raise ValueError(say("raised", language, **values)) from error
+    own = {
+        name: value
+        for module in modules
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__
+    }
+    for module in modules:  # what one module imports from another is the learner's too
+        module.__dict__.update({name: own[name] for name in own.keys() & module.__dict__.keys()})
+    return own

@@ -3,10 +3,20 @@
 import difflib
 import fnmatch
 
+from paddle_vit.models.deit import MODELS as DEIT
+from paddle_vit.models.deit import DeiT, DistilledPatchEmbedding
+from paddle_vit.models.regnet import MODELS as REGNET
+from paddle_vit.models.regnet import RegNet
 from paddle_vit.models.vit import MODELS as VIT
 from paddle_vit.models.vit import VisionTransformer
 
-_MODELS = {name: (VisionTransformer, arguments) for name, arguments in VIT.items()}
+__all__ = ["DeiT", "DistilledPatchEmbedding", "RegNet", "VisionTransformer", "create_model", "list_models"]
+
+_MODELS = {
+    **{name: (VisionTransformer, arguments) for name, arguments in VIT.items()},
+    **DEIT,
+    **{name: (RegNet, arguments) for name, arguments in REGNET.items()},
+}
 
 
 def list_models(pattern="*"):

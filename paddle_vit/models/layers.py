@@ -59,8 +59,16 @@ def trunc_normal_(parameter, mean=0.0, std=0.02, a=-2.0, b=2.0):
 
     a and b are absolute values, not multiples of std, as in torch and timm: with std 0.02 nothing is cut, the
     standard deviation stays 0.02. (Paddle 2.6's own TruncatedNormal cuts at two standard deviations and so gives
-    0.88 std, Paddle 3's cuts at absolute bounds: this function is the same on both.) Drawn by the inverse of the
-    distribution function from Paddle's generator, see paddle.seed.
+    0.88 std, Paddle 3's cuts at absolute bounds: this function is the same on both.) Cut means that no value falls
+    outside and that inside the curve keeps its shape; what falls outside is not moved onto the bounds.
+
+    One way: draw u evenly between the distribution function's values at the bounds, here written for [-1, 1]:
+    erf((a - mean) / (std * sqrt(2))) and erf((b - mean) / (std * sqrt(2))); then mean + std * sqrt(2) * erfinv(u) has
+    this distribution. Random numbers are Paddle's, see paddle.seed.
+
+    Args:
+        parameter: tensor of any shape, float32; its values are replaced.
+        mean, std, a, b: numbers; std above 0, a below b.
 
     Returns:
         parameter
@@ -93,7 +101,7 @@ def drop_path(x, p=0.0, training=True):
     Args:
         x: [B, ...], a residual branch.
         p: probability of dropping, in [0, 1). What is kept is divided by 1 - p, so that the mean stays.
-        training: the identity when false.
+        training: the identity when false. Every call draws afresh, by Paddle's random numbers.
 
     Returns:
         [B, ...]

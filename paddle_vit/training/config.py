@@ -36,6 +36,23 @@ class Recipe:
     weight_decay: float
     evaluate_every: int  # epochs between two looks at the test images; the last epoch is always looked at
     seed: int = 0
+    train_images: int = 0  # train with only so many images, all others test; 0 for the data's own division
+    minimum_learning_rate: float = 0.0  # at the end of the run
+    scale_from: int = 0  # the batch size that learning_rate is meant for, scaled to batch_size; 0: it is not scaled
+    label_smoothing: float = 0.0
+    rand_augment: int = 0  # operations on each image, 0 for none
+    magnitude: float = 9.0  # of these operations, from 0 to 10
+    geometric: bool = False  # only operations that turn, shear and move the image
+    erasing: float = 0.0  # probability of random erasing
+    mixup: float = 0.0  # alpha of its Beta distribution, 0 for none
+    cutmix: float = 0.0  # alpha of its Beta distribution, 0 for none
+    repeats: int = 1  # copies of each image in an epoch, augmented differently
+    ema: float = 0.0  # decay of the averaged weights, which then are tested and kept; 0 for none
+    distillation: str = "none"  # "none", "soft" or "hard"
+    alpha: float = 0.5  # weight of the distillation in the loss
+    temperature: float = 3.0  # of soft distillation
+    teacher: str = ""  # a recipe, by which the teacher is trained first; or paddle.vision.models.NAME
+    teacher_weights: str = ""  # a .safetensors file with the teacher's weights: then it is not trained
 
     def __post_init__(self):
         for field in fields(self):
@@ -43,6 +60,9 @@ class Recipe:
                 convert(field.name, getattr(self, field.name), field.type)
         for key, value in settings_of(self).items():
             check_range(key, value)
+        check_distillation(self)
+        if self.batch_size < 2 and (self.mixup or self.cutmix):
+            raise RecipeError(f"mixup and cutmix mix two images: batch_size must be at least 2, not {self.batch_size}")
 
 
 # Fields that say which run it is, and are not settings of it
@@ -53,12 +73,18 @@ _AT_LEAST_1 = (lambda x: x >= 1, "at least 1")
 _ABOVE_0 = (lambda x: x > 0, "above 0")
 _NOT_NEGATIVE = (lambda x: x >= 0, "0 or more")
 _SHARE = (lambda x: 0 <= x < 1, "from 0 to below 1")
+_WEIGHT = (lambda x: 0 <= x <= 1, "from 0 to 1")
 _LIMITS = {
     **dict.fromkeys(("epochs", "batch_size", "evaluate_every"), _AT_LEAST_1),
     **dict.fromkeys(("patch_size", "embed_dim", "depth", "num_heads"), _AT_LEAST_1),
-    **dict.fromkeys(("learning_rate", "mlp_ratio"), _ABOVE_0),
-    **dict.fromkeys(("weight_decay", "seed"), _NOT_NEGATIVE),
-    **dict.fromkeys(("warmup", "dropout", "attention_dropout", "droppath"), _SHARE),
+    **dict.fromkeys(("repeats", "stem_width", "stem_stride", "group_width"), _AT_LEAST_1),
+    **dict.fromkeys(("learning_rate", "mlp_ratio", "temperature", "se_ratio"), _ABOVE_0),
+    **dict.fromkeys(("weight_decay", "seed", "train_images", "minimum_learning_rate", "scale_from"), _NOT_NEGATIVE),
+    **dict.fromkeys(("mixup", "cutmix", "rand_augment"), _NOT_NEGATIVE),
+    **dict.fromkeys(("warmup", "dropout", "attention_dropout", "droppath", "ema"), _SHARE),
+    **dict.fromkeys(("label_smoothing", "erasing", "alpha"), _WEIGHT),
+    "magnitude": (lambda x: 0 <= x <= 10, "from 0 to 10"),
+    "distillation": (lambda x: x in ("none", "soft", "hard"), "none, soft or hard"),
 }
 
 
@@ -99,7 +125,90 @@ def vit_digits():
     )
 
 
-RECIPES = {recipe.__name__: recipe for recipe in (vit_digits,)}
+def deit_digits():
+    """Small DeiT on the digits, with a teacher that is trained first.
+
+    Paper: Touvron et al., ICML 2021, arXiv:2012.12877, scaled down.
+    Command: paddle-vit train deit_digits
+    """
+    return Recipe(
+        name="deit_digits",
+        lesson="deit",
+        model_class="DeiT",
+        model_arguments=dict(
+            patch_size=2,
+            embed_dim=64,
+            depth=4,
+            num_heads=8,
+            mlp_ratio=2.0,
+            qkv_bias=True,
+            dropout=0.0,
+            attention_dropout=0.0,
+            droppath=0.1,
+        ),
+        data="digits",
+        epochs=80,
+        batch_size=32,
+        learning_rate=5e-4,
+        warmup=0.1,
+        weight_decay=0.05,
+        evaluate_every=5,
+        rand_augment=2,
+        magnitude=3.0,
+        geometric=True,
+        distillation="hard",
+        teacher="regnet_digits",
+    )
+
+
+def regnet_digits():
+    """Tiny RegNetY on the digits: the teacher of deit_digits, a network of convolutions.
+
+    Paper: Radosavovic et al., CVPR 2020, arXiv:2003.13678, scaled down.
+    Command: paddle-vit train regnet_digits
+    """
+    return Recipe(
+        name="regnet_digits",
+        lesson="deit",
+        model_class="RegNet",
+        model_arguments=dict(stem_width=16, stem_stride=1, widths=(32, 64), depths=(1, 2), group_width=8),
+        data="digits",
+        epochs=30,
+        batch_size=32,
+        learning_rate=2e-3,
+        warmup=0.1,
+        weight_decay=0.05,
+        evaluate_every=5,
+        rand_augment=2,
+        magnitude=3.0,
+        geometric=True,
+    )
+
+
+# Table 9 of the DeiT paper (Touvron et al., ICML 2021, arXiv:2012.12877), column DeiT-B. Beta parameters of mixup and
+# cutmix, decay and least learning rate as in the authors' code. Gradients are not clipped, there is no dropout.
+DEIT_SETTINGS = dict(
+    epochs=300,
+    batch_size=1024,
+    learning_rate=5e-4,
+    scale_from=512,
+    minimum_learning_rate=1e-5,
+    warmup=5 / 300,
+    weight_decay=0.05,
+    label_smoothing=0.1,
+    rand_augment=2,
+    magnitude=9.0,
+    erasing=0.25,
+    mixup=0.8,
+    cutmix=1.0,
+    repeats=3,
+    ema=0.99996,
+    dropout=0.0,
+    droppath=0.1,
+)
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (vit_digits, deit_digits, regnet_digits)}
 
 
 def list_recipes():
@@ -208,10 +317,18 @@ def convert(key, value, expected):
         return int(value)
     if expected in (bool, str) and isinstance(value, expected):
         return value
+    if expected is tuple and isinstance(value, (list, tuple)) and all(type(one) is int and one > 0 for one in value):
+        return tuple(value)
     raise RecipeError(f"{key} must be {_TYPES[expected]}, not {value!r}")
 
 
-_TYPES = {int: "a whole number (int)", float: "a number (float)", bool: "true or false (bool)", str: "a text (str)"}
+_TYPES = {
+    int: "a whole number (int)",
+    float: "a number (float)",
+    bool: "true or false (bool)",
+    str: "a text (str)",
+    tuple: "a list of whole numbers above 0",
+}
 
 
 def check_range(key, value):
@@ -221,6 +338,19 @@ def check_range(key, value):
     allowed, wording = _LIMITS.get(key, (lambda _: True, ""))
     if not allowed(value):
         raise RecipeError(f"{key} must be {wording}, not {value}")
+
+
+def check_distillation(recipe):
+    """Raise a RecipeError if a recipe distils without a teacher that can be had."""
+    if recipe.distillation == "none":
+        return
+    if recipe.teacher.startswith("paddle.vision.models."):
+        if not recipe.teacher_weights:
+            raise RecipeError(f"teacher {recipe.teacher} needs its weights: teacher_weights=FILE.safetensors")
+    elif recipe.teacher and recipe.teacher not in RECIPES:
+        raise RecipeError(
+            f"no recipe is called {recipe.teacher!r}, to train the teacher: {nearest(recipe.teacher, RECIPES)}"
+        )
 
 
 def nearest(name, names):

@@ -24,6 +24,7 @@ class Data(NamedTuple):
     image_size: tuple  # height, width in pixels
     num_classes: int
     load: Callable  # () -> train, test: Split
+    background: int = 128  # grey, 0 to 255, of what lies outside an image that is turned or moved
 
     def model_arguments(self):
         """What a model's constructor has to know of the data."""
@@ -60,28 +61,64 @@ def load_large_digits():
 
 
 DATA = {
-    "digits": Data(in_channels=1, image_size=(8, 8), num_classes=10, load=load_digits),
-    "digits_0_to_4": Data(1, (8, 8), 5, partial(load_digit_classes, 0, 4)),
-    "digits_5_to_9": Data(1, (8, 8), 5, partial(load_digit_classes, 5, 9)),
-    "digits_16x16": Data(1, (16, 16), 10, load_large_digits),
+    "digits": Data(in_channels=1, image_size=(8, 8), num_classes=10, load=load_digits, background=0),
+    "digits_0_to_4": Data(1, (8, 8), 5, partial(load_digit_classes, 0, 4), background=0),
+    "digits_5_to_9": Data(1, (8, 8), 5, partial(load_digit_classes, 5, 9), background=0),
+    "digits_16x16": Data(1, (16, 16), 10, load_large_digits, background=0),
 }
 
 
-def batches(split, batch_size, seed, epoch):
-    """One epoch of batches in random order; the last one is smaller where batch_size does not divide the images.
+def few(train, test, num_images, seed):
+    """Another division: only so many images to train with, equally many of each class as far as possible, and all the
+    others to test, so that chance weighs little in the result.
+
+    Args:
+        train, test: Split
+        num_images: from 1 to one less than there are.
+        seed: decides which.
+
+    Returns:
+        train, test: Split
+    """
+    images, labels = (np.concatenate(parts) for parts in zip(train, test, strict=True))
+    generator = np.random.Generator(np.random.PCG64(seed))
+    order = generator.permutation(len(labels))
+    place = np.empty(len(labels), dtype=np.int64)  # of an image among those of its class, in this order
+    for label in np.unique(labels):
+        of_class = order[labels[order] == label]
+        place[of_class] = np.arange(len(of_class))
+    order = order[np.argsort(place[order], kind="stable")]  # the first of every class, the second of every class, ...
+    chosen, others = order[:num_images], np.sort(order[num_images:])
+    return Split(images[chosen], labels[chosen]), Split(images[others], labels[others])
+
+
+def batch_indices(num_images, batch_size, seed, epoch, repeats=1):
+    """One epoch of random order, cut into batches; the last one is smaller where batch_size does not divide the images.
 
     The order depends on seed and epoch alone, not on how many were drawn before or on numpy's global generator: a run
     that starts again in the middle sees the same batches.
 
     Args:
-        split: Split
+        num_images: of the training images.
         batch_size: images
         seed, epoch: whole numbers, 0 or more.
+        repeats: copies of each image, one after another (repeated augmentation, Hoffer et al., CVPR 2020). The epoch
+            does not get longer: with 3 copies it shows a third of the images.
+
+    Yields:
+        indices [B]
+    """
+    order = np.random.Generator(np.random.PCG64([seed, epoch])).permutation(num_images)
+    order = np.repeat(order, repeats)[:num_images]
+    for start in range(0, num_images, batch_size):
+        yield order[start : start + batch_size]
+
+
+def batches(split, batch_size, seed, epoch):
+    """One epoch of batches as they are, see batch_indices.
 
     Yields:
         images [B, in_channels, height, width], labels [B]
     """
-    order = np.random.Generator(np.random.PCG64([seed, epoch])).permutation(len(split.labels))
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
+    for chosen in batch_indices(len(split.labels), batch_size, seed, epoch):
         yield split.images[chosen], split.labels[chosen]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,15 @@ import paddle
 import paddle_vit
 from paddle_vit import models
 from paddle_vit.runtime import copied_transposes
+from paddle_vit.training import recipe as parts
+from paddle_vit.training.augment import training_batches
 from paddle_vit.training.checkpoint import save_weights, write_atomically
 from paddle_vit.training.config import RecipeError, dump_recipe, load_recipe
-from paddle_vit.training.data import DATA, batches
+from paddle_vit.training.data import DATA, few
 from paddle_vit.training.log import RunLog
-from paddle_vit.training.recipe import has_weight_decay, learning_rate_at
+from paddle_vit.training.own_code import put_in
 from paddle_vit.training.step import accuracy, train_step
+from paddle_vit.training.teacher import Distillation, build_teachers
 
 
 @dataclasses.dataclass
@@ -35,13 +38,16 @@ class Result:
     model: paddle.nn.Layer = dataclasses.field(repr=False)
 
 
-def train(recipe, model=None, *, out=None, quiet=False, on_epoch=None, **changes):
+def train(recipe, model=None, *, teacher=None, code=(), out=None, quiet=False, on_epoch=None, **changes):
     """Train a model and test it.
 
     Args:
         recipe: a name from list_recipes(), a YAML file, or a Recipe.
         model: None for the reference model of the recipe; a class, which is built with the recipe's arguments; or an
             nn.Layer, which is trained from the weights it has.
+        teacher: for a recipe with distillation, a trained nn.Layer or a list of them; None for the recipe's own, a text
+            to change that setting of the recipe.
+        code: functions and classes that take the place of the package's of the same name, such as one's own mixup.
         out: folder for the files, runs/<recipe> by default; earlier files of the same names are replaced.
         quiet: print nothing.
         on_epoch: called after each epoch with the history so far.
@@ -49,64 +55,130 @@ def train(recipe, model=None, *, out=None, quiet=False, on_epoch=None, **changes
 
     Returns:
         Result. Its history has, for each epoch: epoch (from 1), step, seconds since the start, learning_rate of the last
-        step, loss and train_accuracy (means over the epoch, measured before each update), images_per_second; and
-        test_accuracy in the epochs in which the test images were looked at.
+        step, loss and train_accuracy (means over the epoch, measured before each update, on the images as they were
+        augmented and mixed), images_per_second; and test_accuracy in the epochs in which the test images were looked at.
+        With averaged weights (ema) test_accuracy is theirs, and test_accuracy_raw that of the weights themselves.
 
     In out: config.yaml, metrics.jsonl (the history, a line an epoch), weights.safetensors (of the last epoch with a
-    test), learning_curve.png.
+    test), learning_curve.png; in out/teacher the same of a teacher that was trained first.
 
     Raises:
-        RecipeError (a ValueError): a setting or a model that does not fit; nothing was read or written yet.
+        RecipeError (a ValueError): a setting, a model or a teacher that does not fit; nothing was trained or written yet.
         FloatingPointError: the loss is not finite.
         Stopped (a KeyboardInterrupt): Ctrl-C; what was measured is in out.
     """
+    if isinstance(teacher, str):
+        teacher, changes = None, {**changes, "teacher": teacher}
     recipe = load_recipe(recipe, **changes)
     out = Path(out or Path("runs") / recipe.name)
-    if model is not None:
-        return run(recipe, model, out, quiet, on_epoch)
-    with copied_transposes():
-        return run(recipe, None, out, quiet, on_epoch)
+    with put_in(code), nullcontext() if model is not None or code else copied_transposes():
+        return run(recipe, model, teacher, bool(code), out, quiet, on_epoch)
 
 
-def run(recipe, model, out, quiet, on_epoch=None):
+def run(recipe, model, teacher, own_code, out, quiet, on_epoch=None):
     """train, with the settings made: the whole of a run from the model to the result."""
     data = find_data(recipe.data)
     paddle.seed(seed_of(recipe.seed, step=0))
     given, model = model, build_model(recipe, data, model)
-
     train_split, test_split = data.load()
+    if recipe.train_images:
+        check_train_images(recipe.train_images, len(train_split.labels) + len(test_split.labels))
+        train_split, test_split = few(train_split, test_split, recipe.train_images, recipe.seed)
+    if own_code:
+        with explained("your own code fails on the first batch"):
+            try_batch(recipe, data, model, train_split)
+    distillation = make_distillation(recipe, data, teacher, out, quiet)
+
     out.mkdir(parents=True, exist_ok=True)
     for name in ("weights.safetensors", "learning_curve.png"):
         (out / name).unlink(missing_ok=True)  # of an earlier run: they would not belong to the new config.yaml
     write_atomically(out / "config.yaml", (origin(given) + dump_recipe(recipe)).encode())
 
     optimizer = make_optimizer(recipe, model)
+    averages = {name: value.clone() for name, value in model.state_dict().items()} if recipe.ema else None
+    peak = recipe.learning_rate
+    if recipe.scale_from:
+        peak = parts.scaled_learning_rate(peak, recipe.batch_size, recipe.scale_from)
     total_steps = recipe.epochs * math.ceil(len(train_split.labels) / recipe.batch_size)
     step = 0
     with RunLog(out, recipe.epochs, total_steps, quiet) as log:
         for epoch in range(1, recipe.epochs + 1):
             model.train()
             log.start_epoch(epoch)
-            for images, labels in batches(train_split, recipe.batch_size, recipe.seed, epoch):
+            for images, targets in training_batches(train_split, recipe, data, epoch):
                 progress = (step + 0.5) / total_steps  # the middle of the step: neither first nor last has rate 0
-                learning_rate = learning_rate_at(progress, recipe.learning_rate, recipe.warmup)
+                learning_rate = parts.learning_rate_at(progress, peak, recipe.warmup, recipe.minimum_learning_rate)
                 step += 1
                 optimizer.set_lr(learning_rate)
                 paddle.seed(seed_of(recipe.seed, step))  # dropout draws the same after any restart
-                images, labels = paddle.to_tensor(images), paddle.to_tensor(labels)
-                loss, logits = train_step(model, images, labels, optimizer)
+                images, targets = paddle.to_tensor(images), paddle.to_tensor(targets)
+                criterion = distillation.criterion(images) if distillation else parts.soft_cross_entropy
+                loss, logits = train_step(model, images, targets, optimizer, criterion)
+                if averages is not None:
+                    parts.update_ema(averages, model, parts.ema_decay_at(step, recipe.ema))
                 loss = loss.item()
                 check_finite(loss, epoch, step, learning_rate)
-                log.step(step, learning_rate, len(labels), loss, accuracy(logits, labels)[0])
-            test_accuracy = None
+                log.step(step, learning_rate, len(targets), loss, accuracy(logits, targets.argmax(axis=-1))[0])
+            measured = {}
             if epoch % recipe.evaluate_every == 0 or epoch == recipe.epochs:
-                test_accuracy = evaluate(model, test_split)
-                save_weights(model, out / "weights.safetensors")
-            log.end_epoch(test_accuracy)
+                with using(model, averages):
+                    measured["test_accuracy"] = evaluate(model, test_split)
+                    save_weights(model, out / "weights.safetensors")
+                if averages is not None:
+                    measured["test_accuracy_raw"] = evaluate(model, test_split)
+            log.end_epoch(**measured)
             if on_epoch is not None:
                 on_epoch(log.history)
+    if averages is not None:
+        model.set_state_dict(averages)
     model.eval()
-    return Result(test_accuracy=test_accuracy, out=out, history=log.history, model=model)
+    return Result(test_accuracy=measured["test_accuracy"], out=out, history=log.history, model=model)
+
+
+def check_train_images(wanted, there):
+    """Raise a RecipeError unless some images are left to test with."""
+    if wanted >= there:
+        raise RecipeError(f"train_images must be at most {there - 1}, not {wanted}: the others are the test images")
+
+
+def make_distillation(recipe, data, teacher, out, quiet):
+    """The Distillation of a recipe with one, else None. A teacher of the recipe's own is trained first."""
+    if recipe.distillation == "none":
+        if teacher is not None:
+            raise RecipeError("a teacher is given, but distillation is none: choose distillation=hard or soft")
+        return None
+
+    def train_teacher(recipe, folder):
+        return run(recipe, None, None, False, folder, quiet).model
+
+    teachers = build_teachers(recipe, data, teacher, out, train_teacher)
+    return Distillation(teachers, recipe.distillation, recipe.alpha, recipe.temperature)
+
+
+def try_batch(recipe, data, model, split):
+    """The first batch, its loss and the averaged weights, with a teacher that knows nothing; nothing of it is kept."""
+    images, targets = map(paddle.to_tensor, next(training_batches(split, recipe, data, epoch=1)))
+    model.train()
+    with paddle.no_grad():
+        outputs = model(images)
+        if recipe.distillation != "none":
+            teacher = parts.average_teachers([paddle.zeros_like(targets)] * 2)
+            parts.distilled_loss(outputs, targets, teacher, recipe.distillation, recipe.alpha, recipe.temperature)
+        parts.update_ema({name: value.clone() for name, value in model.state_dict().items()}, model, 0.5)
+
+
+@contextmanager
+def using(model, weights):
+    """The model with these weights (name -> tensor, or None for its own), for a while."""
+    if weights is None:
+        yield
+        return
+    own = {name: value.clone() for name, value in model.state_dict().items()}
+    model.set_state_dict(weights)
+    try:
+        yield
+    finally:
+        model.set_state_dict(own)
 
 
 def check_finite(loss, epoch, step, learning_rate):
@@ -172,7 +244,30 @@ def build_model(recipe, data, model=None):
         raise RecipeError(
             f"{type(model).__name__} must map images {shape} to logits {wanted}, not {list(logits.shape)}"
         )
+    with explained(f"{type(model).__name__} fails on images {shape} in training"), paddle.no_grad():
+        check_training_outputs(model, paddle.zeros(shape), recipe.distillation)
     return model
+
+
+def check_training_outputs(model, images, distillation):
+    """Raise a RecipeError unless a model has two outputs in training where there is a teacher, and else one."""
+    # batch norms count what they see in training, in what Paddle keeps among the parameters
+    statistics = {name: value.clone() for name, value in model.state_dict().items() if value.stop_gradient}
+    model.train()
+    outputs = model(images)
+    for name, value in statistics.items():
+        model.state_dict()[name].set_value(value)
+    model.eval()
+    name, two = type(model).__name__, isinstance(outputs, (tuple, list)) and len(outputs) == 2
+    if distillation != "none" and not two:
+        raise RecipeError(
+            f"distillation={distillation} needs a model that returns two logits in training, as DeiT does; {name} returns "
+            f"{type(outputs).__name__}: train it with distillation=none"
+        )
+    if distillation == "none" and two:
+        raise RecipeError(
+            f"{name} returns two logits in training, the second for a teacher: choose distillation=hard or soft"
+        )
 
 
 @contextmanager
@@ -180,6 +275,8 @@ def explained(what):
     """Turn any exception of somebody's model into a RecipeError that says what was tried; the cause stays attached."""
     try:
         yield
+    except RecipeError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())  # Paddle's messages go over many lines
         raise RecipeError(f"{what}: {type(error).__name__}: {reason}") from error
@@ -188,7 +285,9 @@ def explained(what):
 def make_optimizer(recipe, model):
     """AdamW (Loshchilov & Hutter, ICLR 2019) over what is to be trained, with weight decay where it belongs."""
     trained = [(name, p) for name, p in model.named_parameters() if not p.stop_gradient]
-    decayed = {p.name for name, p in trained if has_weight_decay(name, p)}  # Paddle asks by its own name, linear_0.w_0
+    decayed = {
+        p.name for name, p in trained if parts.has_weight_decay(name, p)
+    }  # Paddle asks by its own name, linear_0.w_0
     optimizer = paddle.optimizer.AdamW(
         learning_rate=recipe.learning_rate,
         parameters=[p for _, p in trained],

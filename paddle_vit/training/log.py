@@ -67,10 +67,10 @@ class RunLog:
         )
         self.bar.update(self.task, completed=step, description=self.summary())
 
-    def end_epoch(self, test_accuracy=None):
-        """Write the epoch down; test_accuracy where the test images were looked at."""
+    def end_epoch(self, test_accuracy=None, **others):
+        """Write the epoch down; test_accuracy, and others beside it, where the test images were looked at."""
         if test_accuracy is not None:
-            self.row["test_accuracy"] = test_accuracy
+            self.row.update(test_accuracy=test_accuracy, **others)
         self.history.append(self.row)
         self.metrics.write(json.dumps(self.row) + "\n")
         self.metrics.flush()

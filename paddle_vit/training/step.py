@@ -1,26 +1,29 @@
 """One step of training, and how to count what it got right."""
 
+import paddle
 import paddle.nn.functional as F
 
 
-def train_step(model, images, labels, optimizer):
+def train_step(model, images, targets, optimizer, criterion=F.cross_entropy):
     """Forward, loss, backward, update.
 
     Args:
-        model: nn.Layer, images to logits [B, K].
+        model: nn.Layer, images to logits [B, K], or to two of them, as DeiT in training.
         images: [B, in_channels, height, width] float32
-        labels: [B] int64, from 0 to K - 1.
+        targets: what criterion takes: labels [B] int64, or probabilities [B, K].
         optimizer: updates the model's parameters, with gradients cleared.
+        criterion: function(outputs, targets) -> loss without axes.
 
     Returns:
-        loss: the mean cross-entropy before the update, without axes
-        logits: [B, K] before the update; both detached
+        loss: before the update, without axes
+        logits: [B, K] before the update, the mean of two; both detached
     """
-    logits = model(images)  # B K
-    loss = F.cross_entropy(logits, labels)
+    outputs = model(images)  # B K, or two of them
+    loss = criterion(outputs, targets)
     loss.backward()
     optimizer.step()
     optimizer.clear_grad()
+    logits = outputs if isinstance(outputs, paddle.Tensor) else (outputs[0] + outputs[1]) / 2  # B K
     return loss.detach(), logits.detach()
 
 

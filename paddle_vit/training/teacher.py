@@ -1,0 +1,132 @@
+"""Distillation around the model: the teachers, and the loss that asks them."""
+
+import paddle
+
+from paddle_vit.training import recipe as parts
+from paddle_vit.training.checkpoint import load_weights_file
+from paddle_vit.training.config import RecipeError, load_recipe
+
+
+class Distillation:
+    """The loss of a DeiT with its teachers, which see the same images as the model: augmented and mixed.
+
+    Teachers are in evaluation mode and get no gradient; the probabilities of several are averaged.
+    """
+
+    def __init__(self, teachers, kind, alpha, temperature):
+        """Keep what it needs.
+
+        Args:
+            teachers: list of nn.Layers, images to logits [B, K].
+            kind, alpha, temperature: see distilled_loss.
+        """
+        self.teachers, self.kind, self.alpha, self.temperature = teachers, kind, alpha, temperature
+        for teacher in teachers:
+            teacher.eval()
+
+    def criterion(self, images):
+        """The loss as a function(outputs, targets), for this batch of images."""
+        teacher_logits = self.ask(images)
+
+        def loss(outputs, targets):
+            return parts.distilled_loss(outputs, targets, teacher_logits, self.kind, self.alpha, self.temperature)
+
+        return loss
+
+    def ask(self, images):
+        """Logits [B, K] of the teachers, without gradient."""
+        with paddle.no_grad():
+            logits = [teacher(images) for teacher in self.teachers]
+        return logits[0] if len(logits) == 1 else parts.average_teachers(logits)
+
+
+def build_teachers(recipe, data, given, out, train):
+    """The teachers of a run, ready to be asked.
+
+    Args:
+        recipe: Recipe
+        data: Data
+        given: None, an nn.Layer or a list of them; where there are some, the recipe's teacher is not needed.
+        out: folder of the run; a teacher that is trained first leaves its files in out/teacher.
+        train: function(recipe, out) -> the trained model.
+
+    Returns:
+        list of nn.Layers
+
+    Raises:
+        RecipeError: there is none, or it does not fit the data; nothing was trained yet.
+    """
+    if given is not None:
+        teachers = list(given) if isinstance(given, (list, tuple)) else [given]
+        if not teachers or not all(isinstance(teacher, paddle.nn.Layer) for teacher in teachers):
+            raise RecipeError(f"teacher must be a paddle.nn.Layer or a list of them, not {given!r}")
+    elif not recipe.teacher:
+        raise RecipeError("distillation needs a teacher: the name of a recipe, or a model (train(..., teacher=model))")
+    elif recipe.teacher.startswith("paddle.vision.models."):
+        teachers = [from_vision(recipe.teacher.rpartition(".")[2], data.num_classes, recipe.teacher_weights)]
+    else:
+        own = teacher_recipe(recipe)
+        if recipe.teacher_weights:
+            teachers = [loaded(own, data, recipe.teacher_weights)]
+        else:
+            teachers = [train(own, out / "teacher")]
+    for teacher in teachers:
+        check_teacher(teacher, data)
+    return teachers
+
+
+def teacher_recipe(recipe):
+    """The recipe by which the teacher is trained: on the same images, from the same seed."""
+    return load_recipe(recipe.teacher, data=recipe.data, train_images=recipe.train_images, seed=recipe.seed)
+
+
+def loaded(recipe, data, path):
+    """A recipe's model with the weights from a file."""
+    from paddle_vit import models
+
+    model = getattr(models, recipe.model_class)(**data.model_arguments(), **recipe.model_arguments)
+    return with_weights(model, path)
+
+
+def from_vision(name, num_classes, path):
+    """A network of paddle.vision.models with the weights from a file.
+
+    Raises:
+        RecipeError: there is no such network, or the file does not fit it.
+    """
+    build = getattr(paddle.vision.models, name, None)
+    if not callable(build):
+        raise RecipeError(f"paddle.vision.models has no {name!r}")
+    return with_weights(build(num_classes=num_classes), path)
+
+
+def with_weights(model, path):
+    """The model, with the weights from a file.
+
+    Raises:
+        RecipeError: the file does not fit it.
+    """
+    try:
+        load_weights_file(model, path)
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"teacher_weights: {error}") from error
+    return model
+
+
+def check_teacher(teacher, data):
+    """Raise a RecipeError unless the teacher maps the data's images to logits of as many classes."""
+    teacher.eval()
+    shape, wanted = [2, data.in_channels, *data.image_size], [2, data.num_classes]
+    name = type(teacher).__name__
+    try:
+        with paddle.no_grad():
+            logits = teacher(paddle.zeros(shape))
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise RecipeError(f"the teacher {name} fails on images {shape}: {type(error).__name__}: {reason}") from error
+    if not isinstance(logits, paddle.Tensor) or list(logits.shape) != wanted:
+        got = list(logits.shape) if isinstance(logits, paddle.Tensor) else type(logits).__name__
+        raise RecipeError(
+            f"the teacher {name} must map images {shape} to logits {wanted}, not {got}: "
+            f"it has to know the same {data.num_classes} classes"
+        )

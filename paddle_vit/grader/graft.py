@@ -119,6 +119,23 @@ def graft(reference, definitions, extras=(), constructors=()):
     return module
 
 
+def joined(modules):
+    """Several grafted modules as one: what one imports from another is the other's, not the package's.
+
+    Returns:
+        dict of what the reference defines in these modules, as it stands in them now
+    """
+    own = {
+        name: vars(module)[name]
+        for module in modules
+        for name in load_reference(module.__name__).definitions
+        if "." not in name
+    }
+    for module in modules:
+        module.__dict__.update({name: own[name] for name in own.keys() & module.__dict__.keys()})
+    return own
+
+
 def _helpers(reference, owner, definition):
     """What the learner's class holds beside exercises and other definitions of the reference."""
     return [m for m in definition.members if f"{owner}.{getattr(m, 'name', '')}" not in reference.definitions]

@@ -2,7 +2,7 @@
 
 from paddle_vit.exercises import load_lesson
 from paddle_vit.grader.collect import CannotRead, collect
-from paddle_vit.grader.graft import graft, load_reference
+from paddle_vit.grader.graft import graft, joined, load_reference
 from paddle_vit.grader.messages import say
 from paddle_vit.grader.preflight import choose, whole_hand_in
 from paddle_vit.grader.stubs import is_finished
@@ -43,12 +43,4 @@ def definitions_from_code(lesson_name, paths, language="en"):
     except Exception as error:
         values = dict(type=type(error).__name__, message=str(error), where="")
         raise ValueError(say("raised", language, **values)) from error
-    own = {
-        name: value
-        for module in modules
-        for name, value in vars(module).items()
-        if getattr(value, "__module__", None) == module.__name__
-    }
-    for module in modules:  # what one module imports from another is the learner's too
-        module.__dict__.update({name: own[name] for name in own.keys() & module.__dict__.keys()})
-    return own
+    return joined(modules)

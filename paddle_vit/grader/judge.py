@@ -13,7 +13,7 @@ from paddle_vit.exercises import Lesson, load_lesson
 from paddle_vit.grader import wire
 from paddle_vit.grader.collect import HandIn, from_units
 from paddle_vit.grader.compare import compare
-from paddle_vit.grader.graft import graft, load_reference, names_read
+from paddle_vit.grader.graft import graft, joined, load_reference, names_read
 from paddle_vit.grader.isolate import can_fork, run_command, run_forked
 from paddle_vit.grader.messages import say
 from paddle_vit.grader.mistakes import name_mistake
@@ -166,11 +166,12 @@ class Trial:
             return []
         if not differences:
             return [self._rule(broken[0], "property_broken")]
-        if next(iter(differences.values())).key not in ("values", "not_finite", "gradient", "initial_values"):
+        if next(iter(differences.values())).key not in ("values", "number", "not_finite", "gradient", "initial_values"):
             return []  # parameters, types and shapes speak for themselves
         modes = {case.train for case in self.cases if case.holds is None and not case.initial}
         failing = {self.cases[place].train for place in differences}
-        if modes == {True, False} and len(failing) == 1:
+        drops = any("drop" in name for case in self.cases for name in case.options)
+        if modes == {True, False} and len(failing) == 1 and drops:
             return [self._say("only_in_training" if failing == {True} else "only_in_evaluation")]
         return [self._rule(broken[0], "property")] if broken else []
 
@@ -257,4 +258,4 @@ def _together(modules):
     modules = list(modules)
     if len(modules) == 1:
         return modules[0]
-    return types.SimpleNamespace(**{name: value for module in modules for name, value in vars(module).items()})
+    return types.SimpleNamespace(**joined(modules))

@@ -68,6 +68,10 @@ MESSAGES = {
         "zh": "{place}形状正确，但数值不同：下标 {where} 处应为 {expected:.6g}，得到 {actual:.6g}；最大误差 {largest:.2g}，{share:.0%} 的数不同。",
         "en": "{place}The shape is right, the values are not: at {where} expected {expected:.6g}, got {actual:.6g}; largest difference {largest:.2g}, {share:.0%} of the numbers differ.",
     },
+    "number": {
+        "zh": "{place}应为 {expected}，得到 {actual}。",
+        "en": "{place}Expected {expected}, got {actual}.",
+    },
     "with_your_layers": {"zh": "用你创建的层做前向计算：", "en": "A forward pass with your layers: "},
     "not_finite": {
         "zh": "{place}下标 {where} 处的值是 {actual}。",

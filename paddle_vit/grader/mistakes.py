@@ -18,26 +18,26 @@ def name_mistake(exercise, cases, actual, place, difference, broken, seed):
     """
     backward = difference is not None and difference.key.startswith("gradient")
     order = [number for number, case in enumerate(cases) if case.holds is None]
-    if difference is None:
-        order += broken  # nothing but these tells the mistake from a right answer
+    if difference is None:  # nothing but the rules tells the mistake from a right answer: just these, and no others
+        order += [number for number, case in enumerate(cases) if case.holds is not None]
     else:
         order.sort(key=lambda number: number != place)  # the case that failed first: most mistakes end there
     found = [
         mistake
         for mistake in exercise.mistakes
-        if _equals(mistaken(exercise, mistake), cases, actual, order, backward, seed)
+        if _equals(mistaken(exercise, mistake), cases, actual, order, broken, backward, seed)
     ]
     return found[0] if len(found) == 1 else None
 
 
-def _equals(module, cases, actual, order, backward, seed):
+def _equals(module, cases, actual, order, broken, backward, seed):
     with fixed_dropout():
         for number in order:
             seen = observe(cases[number], module, case_seed(seed, number), backward)
             if cases[number].holds is None:
                 if compare(seen, actual[number]):
                     return False
-            elif holds(cases[number], seen):
+            elif holds(cases[number], seen) == (number in broken):
                 return False
     return True
 

@@ -115,10 +115,14 @@ class Pieces:
     def __init__(self, lesson, root):
         self.lesson = lesson
         self.demos = demos(root / "lessons" / "demos" / f"{lesson.name}.py")
-        self.given, self.stubs = {}, {}
+        self.given, self.stubs, imports = {}, {}, []
         for module in lesson.modules:
-            self.given.update(_definitions(load_reference(module).text))
+            definitions = _definitions(load_reference(module).text)
+            imports += [line for line in definitions["imports"] if line not in imports]
+            self.given.update(definitions)
             self.stubs.update(_definitions(stub_file(lesson, module)))
+        # plain imports first, as in a file
+        self.given["imports"] = "\n".join(sorted(imports, key=lambda line: line.startswith("from ")))
 
     def cells(self, kind, name, language):
         """The cells of one directive.
@@ -152,7 +156,7 @@ def own_cells(content):
 
 
 def _definitions(text):
-    """Name -> source of each top-level definition, and "imports" -> the import statements at the top."""
+    """Name -> source of each top-level definition, and "imports" -> the list of import statements."""
     lines, found, imports = text.splitlines(keepends=True), {}, []
     for node in ast.parse(text).body:
         source = "".join(lines[first_line(node) - 1 : node.end_lineno]).rstrip()
@@ -160,7 +164,7 @@ def _definitions(text):
             imports.append(source)
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             found[node.name] = source
-    return {**found, "imports": "\n".join(imports)}
+    return {**found, "imports": imports}
 
 
 def _check_id(exercise):

@@ -7,6 +7,7 @@ where the code does.
 import contextlib
 import hashlib
 import math
+import random
 
 import numpy as np
 import paddle
@@ -91,6 +92,17 @@ class Draw:
         self.inputs.append(x)
         return x
 
+    def array(self, *shape, scale=1.0):
+        """The same as a numpy array."""
+        x = self._normal(f"input {len(self.inputs)}", shape) * np.float32(scale)
+        self.inputs.append(x)
+        return x
+
+    def generator(self, number=0):
+        """A numpy Generator to pass in; another number, other draws."""
+        digest = hashlib.sha256(f"{self.seed}/generator {number}".encode()).digest()
+        return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
     def layer(self, layer, scale=1.0):
         """Fill every parameter by its name, put the layer in the mode of the case, and return it.
 
@@ -155,7 +167,10 @@ def observe(case, module, seed, backward=True, where=None):
         A dict of plain data and arrays (see wire.py): error, or parameters (name -> shape), initial (name -> mean and
         std), kind (type as text), outputs (arrays), dtypes, inputs (as they are afterwards), gradients (name -> array).
     """
+    # global generators too, so that one who draws from them by mistake draws the same each time
     paddle.seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
     draw = Draw(seed, case.train)
     try:
         with _random_dropout() if case.real_dropout else contextlib.nullcontext():
@@ -169,7 +184,7 @@ def observe(case, module, seed, backward=True, where=None):
         **_parameters(draw, case),
         "kind": _kind(result),
         "outputs": [_array(output) for output in outputs],
-        "dtypes": [str(output.dtype).rsplit(".", 1)[-1] for output in outputs],
+        "dtypes": [_dtype(output) for output in outputs],
         "inputs": [_array(x) for x in draw.inputs],
         "gradients": gradients,
     }
@@ -207,20 +222,40 @@ def _is_tensor(value):
     return type(value) in (paddle.Tensor, paddle.base.framework.EagerParamBase)
 
 
+def _is_array(value):
+    return type(value) is np.ndarray and value.dtype.kind in "biuf"
+
+
+def _is_number(value):
+    """A number or truth value, Python's or numpy's."""
+    return type(value) in (bool, int, float) or isinstance(value, (np.bool_, np.integer, np.floating))
+
+
+def _is_image(value):
+    return type(value).__module__.startswith("PIL.") and hasattr(value, "mode")
+
+
 def _leaves(value):
     if type(value) in (tuple, list):
         for item in value:
             yield from _leaves(item)
-    elif _is_tensor(value):
+    elif _is_tensor(value) or _is_array(value) or _is_number(value) or _is_image(value):
         yield value
 
 
 def _kind(value):
-    """The type as text; a list counts as a tuple. Only exact types count, so that no subclass can pass for a tensor."""
+    """The type as text; a list counts as a tuple, whole numbers as numbers. Only exact types count, so that no subclass
+    can pass for a tensor."""
     if _is_tensor(value):
         return "Tensor"
     if type(value) in (tuple, list):
         return "(" + ", ".join(_kind(item) for item in value) + ")"
+    if _is_array(value):
+        return "numpy.ndarray"
+    if _is_number(value):
+        return "bool" if isinstance(value, (bool, np.bool_)) else "number"
+    if _is_image(value):
+        return f"image of mode {value.mode}"
     kind = type(value)
     return (
         "None"
@@ -231,18 +266,26 @@ def _kind(value):
     )
 
 
-def _array(tensor):
-    return np.asarray(tensor.numpy())
+def _dtype(output):
+    """The name of the type of the numbers; of a single number Python has only one."""
+    return "number" if _is_number(output) or _is_image(output) else str(output.dtype).rsplit(".", 1)[-1]
+
+
+def _array(output):
+    if _is_tensor(output):
+        return np.asarray(output.numpy())
+    array = np.array(output)  # a copy: what was handed in may still change
+    return array.astype("float64") if _is_number(output) else array
 
 
 def _gradients(draw, outputs):
     """Gradients of the outputs under random cotangents; the sum of a softmax or of a LayerNorm would have none."""
-    named = {f"input {place}": x for place, x in enumerate(draw.inputs)}
+    named = {f"input {place}": x for place, x in enumerate(draw.inputs) if _is_tensor(x)}
     for place, (layer, _) in enumerate(draw.layers):
         named.update({(f"{place}:" if place else "") + name: p for name, p in layer.named_parameters()})
     loss = None
     for place, output in enumerate(outputs):
-        if output.stop_gradient or output.dtype not in (paddle.float32, paddle.float64):
+        if not _is_tensor(output) or output.stop_gradient or output.dtype not in (paddle.float32, paddle.float64):
             continue
         cotangent = paddle.to_tensor(draw._normal(f"cotangent {place}", list(output.shape))).astype(output.dtype)
         term = (output * cotangent).sum()

@@ -63,10 +63,12 @@ def _is_docstring(node):
 
 
 def _given(exercise, body):
-    """super().__init__() and the assignments to attributes that the exercise declares as given."""
+    """The call of super().__init__ and the assignments to attributes that the exercise declares as given."""
     if not exercise.target.endswith("__init__"):
         return []
-    return [part for part in body if ast.unparse(part) == "super().__init__()" or _attribute(part) in exercise.given]
+    return [
+        part for part in body if ast.unparse(part).startswith("super().__init__(") or _attribute(part) in exercise.given
+    ]
 
 
 def _attribute(node):

@@ -1,10 +1,13 @@
 """Diagrams of how the parts of a model are joined."""
 
-from matplotlib.patches import FancyBboxPatch
+import numpy as np
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from paddle_vit.visualize import finish, label, new_figure, without_ticks
 
 RESIDUAL, BRANCH = "#cc6633", "#4477aa"
+CLASS, DISTILL, TEACHER = "#cc6633", "#aa3377", "#666666"
+PATCHES = ["#4477aa", "#7799c0", "#a5bcd6", "#5f89b5"]  # of the image and its tokens
 
 
 def encoder_layer_picture(path=None):
@@ -41,6 +44,89 @@ def encoder_layer_picture(path=None):
         start = plus + 0.15
     arrow(axes, [(start, 0), (start + 0.5, 0)], BRANCH)
     return finish(figure, path)
+
+
+def deit_picture(path=None):
+    """How DeiT is joined: two tokens, two heads, two losses; the teacher sees the same image; evaluation takes the mean.
+
+    Args:
+        path: where to write a PNG; None for nowhere.
+
+    Returns:
+        matplotlib Figure
+    """
+    figure = new_figure(10, 4.6)
+    axes = figure.subplots()
+    axes.set(xlim=(-0.1, 15.6), ylim=(-2.3, 4.6))
+    without_ticks(axes, frame=False)
+    class_row, distill_row, teacher_row = 3.0, 1.4, -1.7
+
+    # the image, and its patches in a column
+    axes.text(0.75, 2.15, label("image", "图像"), ha="center", va="bottom", fontsize=9)
+    for row, column in np.ndindex(2, 2):
+        shade = PATCHES[2 * row + column]
+        axes.add_patch(Rectangle((0.05 + 0.7 * column, 1.35 - 0.7 * row), 0.7, 0.7, fc=shade, ec="white"))
+    arrow(axes, [(1.5, 1.35), (2.0, 1.35)], BRANCH)
+    part(axes, 2.0, 1.35, 1.3, label("patch\nembedding", "图像块\n嵌入"))
+
+    # the tokens: what the encoder takes and what it gives
+    tokens = [(class_row, CLASS, label("class token", "类别 token"))]
+    tokens += [(distill_row, DISTILL, label("distillation token", "蒸馏 token"))]
+    tokens += [(0.5 - 0.42 * number, shade, "") for number, shade in enumerate(PATCHES)]
+    for row, colour, name in tokens:
+        for left in (4.5, 7.8):
+            axes.add_patch(Rectangle((left, row - 0.17), 0.5, 0.34, fc=colour, ec="white"))
+        axes.text(4.75, row + 0.24, name, ha="center", va="bottom", fontsize=9, color=colour)
+        arrow(axes, [(5.05, row), (5.7, row)], colour)
+        arrow(axes, [(7.1, row), (7.75, row)], colour)
+    arrow(axes, [(3.3, 1.35), (3.8, 1.35), (3.8, -0.13), (4.4, -0.13)], BRANCH)
+    axes.text(4.75, -1.0, label("image tokens", "图像 token"), ha="center", va="top", fontsize=9, color=BRANCH)
+    axes.add_patch(FancyBboxPatch((5.7, -1.0), 1.4, 4.4, "round,pad=0.0", fc="#dde6f0", ec=BRANCH))
+    axes.text(6.4, 1.35, label("encoder", "编码器"), ha="center", va="center", fontsize=10)
+    axes.text(8.05, -1.0, label("not read", "不读取"), ha="center", va="top", fontsize=9, color=BRANCH)
+
+    # two heads, two losses, and the teacher
+    losses = [
+        (class_row, CLASS, "head", label("cross-entropy", "交叉熵")),
+        (distill_row, DISTILL, "head_distill", label("distillation\nloss", "蒸馏损失")),
+    ]
+    for row, colour, head, loss in losses:
+        arrow(axes, [(8.35, row), (8.8, row)], colour)
+        part(axes, 8.8, row, 1.5, head)
+        arrow(axes, [(10.3, row), (12.0, row)], colour)
+        part(axes, 12.0, row, 1.6, loss)
+    arrow(axes, [(12.8, 4.05), (12.8, class_row + 0.35)], CLASS)
+    axes.text(12.8, 4.1, label("labels", "标签"), ha="center", va="bottom", fontsize=9)
+    arrow(axes, [(0.75, 0.6), (0.75, teacher_row), (8.4, teacher_row)], TEACHER)
+    axes.text(1.0, teacher_row + 0.1, label("the same image", "同一张图像"), va="bottom", fontsize=9, color=TEACHER)
+    part(axes, 8.4, teacher_row, 2.3, label("teacher\n(does not learn)", "教师模型\n(不学习)"), TEACHER)
+    arrow(axes, [(10.7, teacher_row), (12.8, teacher_row), (12.8, distill_row - 0.35)], TEACHER)
+
+    # what becomes of it: in training the sum of the losses, in evaluation the mean of the logits
+    middle = (class_row + distill_row) / 2
+    for row, colour, weight in ((class_row, CLASS, "1 - α"), (distill_row, DISTILL, "α")):
+        end = middle + (0.25 if row > middle else -0.25)
+        arrow(axes, [(13.6, row), (14.4, row), (14.4, end)], colour)
+        axes.text(14.0, row + 0.1, weight, ha="center", va="bottom", fontsize=9, color=colour)
+        axes.plot([10.85, 10.85], [row, end], color=colour, lw=1.5, ls=":")
+    axes.text(14.4, middle, "+", ha="center", va="center", fontsize=14)
+    arrow(axes, [(14.6, middle), (15.0, middle)], TEACHER)
+    axes.text(15.1, middle, label("loss", "损失"), va="center", fontsize=9)
+    axes.text(10.85, middle, label("mean", "平均"), ha="center", va="center", fontsize=9)
+    axes.plot([11.3, 12.0], [middle, middle], color=TEACHER, lw=1.5, ls=":")
+    axes.text(12.1, middle, label("prediction", "预测"), va="center", fontsize=9)
+    training = label("training: a loss for each head", "训练：每个头各有一个损失")
+    evaluation = label("evaluation: the mean of both logits", "评估：两个头的 logits 取平均")
+    for left, style, name in ((0.0, "-", training), (4.5, ":", evaluation)):
+        axes.plot([left, left + 0.6], [4.35, 4.35], color="black", lw=1.5, ls=style)
+        axes.text(left + 0.75, 4.35, name, va="center", fontsize=9)
+    return finish(figure, path)
+
+
+def part(axes, left, middle, width, name, colour=BRANCH):
+    """A box with the name of what it does."""
+    axes.add_patch(FancyBboxPatch((left, middle - 0.35), width, 0.7, "round,pad=0.0", fc="#f3f6fa", ec=colour))
+    axes.text(left + width / 2, middle, name, ha="center", va="center", fontsize=9)
 
 
 def arrow(axes, points, color):

@@ -256,7 +256,8 @@ def test_pyplot_is_left_alone(tmp_path):
         "from paddle_vit.visualize.training import learning_curve\n"
         f"learning_curve([dict(epoch=1, loss=1.0, train_accuracy=0.5)], {str(tmp_path / 'curve.png')!r})\n"
         "import paddle_vit.visualize.vit, paddle_vit.visualize.ideas, paddle_vit.visualize.tokens\n"
-        "import paddle_vit.visualize.photos\n"
+        "import paddle_vit.visualize.photos, paddle_vit.visualize.distillation, paddle_vit.visualize.augmentation\n"
+        "import paddle_vit.visualize.schedule, paddle_vit.visualize.diagrams\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0

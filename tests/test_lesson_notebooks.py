@@ -11,28 +11,31 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from paddle_vit.exercises import load_lesson
+from paddle_vit.exercises import lesson_names, load_lesson
 from paddle_vit.grader.graft import load_reference
 from paddle_vit.grader.notebooks import notebook_file, text_path
-from paddle_vit.models import create_model
+from paddle_vit.models import DeiT, create_model
 from paddle_vit.training.data import load_digits
 
 ROOT = Path(__file__).parents[1]
-LESSON = load_lesson("vit")
+VIT, DEIT = LESSONS = [load_lesson(name) for name in lesson_names()]
+each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 
 
 @pytest.fixture
 def project(tmp_path):
     """A learner's project: the notebooks' folder, and the package beside it. Runs and progress are left in here."""
-    (tmp_path / "lessons" / "vit").mkdir(parents=True)
+    for lesson in LESSONS:
+        (tmp_path / "lessons" / lesson.name).mkdir(parents=True)
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "paddle_vit").symlink_to(ROOT / "paddle_vit")
+    for name in ("paddle_vit", "benchmarks"):
+        (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
 
-def run(project, language, change):
+def run(project, lesson, language, change):
     """Execute the notebook after change(cell) was applied to each cell; returns its cells by id, and the seconds."""
-    notebook = nbformat.reads(notebook_file(LESSON, language, ROOT), as_version=4)
+    notebook = nbformat.reads(notebook_file(lesson, language, ROOT), as_version=4)
     for cell in notebook.cells:
         change(cell)
     notebook.cells = [cell for cell in notebook.cells if cell.source]
@@ -49,11 +52,13 @@ def run(project, language, change):
 
 
 def put_reference_back(cell):
+    """The finished definition in the place of a stub; names are unique over the lessons."""
     if cell.id.startswith("stub-"):
-        reference = load_reference(LESSON.modules[0]).text
         (cell.source,) = (
-            ast.get_source_segment(reference, node)
-            for node in ast.parse(reference).body
+            ast.get_source_segment(load_reference(module).text, node)
+            for lesson in LESSONS
+            for module in lesson.modules
+            for node in ast.parse(load_reference(module).text).body
             if getattr(node, "name", None) == cell.id.removeprefix("stub-")
         )
 
@@ -69,7 +74,7 @@ def accuracies(cell):
     return [float(found) for found in re.findall(r"test +([\d.]+) ?%", texts(cell))]
 
 
-def check_whole_run(cells):
+def check_whole_run(cells, lesson):
     for name, cell in cells.items():
         for output in cell.get("outputs", []):
             assert output.output_type != "error", f"{name}: {output.get('evalue')}"
@@ -78,25 +83,26 @@ def check_whole_run(cells):
             assert texts(cell).startswith("✔"), f"{name}: {texts(cell)}"
         if cell.cell_type == "code" and re.search(r"^\w+_picture\(", cell.source, re.M):
             assert any("image/png" in output.get("data", {}) for output in cell.outputs), f"{name} shows no picture"
-    assert texts(cells["demo-check_all"]).count("✔") == len(LESSON.exercises) + 1
+    assert texts(cells["demo-check_all"]).count("✔") == len(lesson.exercises) + 1
 
 
-def test_the_whole_notebook_runs_with_the_reference_put_back(project):
+@each_lesson
+def test_the_whole_notebook_runs_with_the_reference_put_back(project, lesson):
     def change(cell):
         put_reference_back(cell)
         if cell.id == "demo-epochs":
             cell.source = re.sub(r"=\d+", "=1", cell.source)
 
-    cells, _ = run(project, "zh", change)
-    check_whole_run(cells)
+    cells, _ = run(project, lesson, "zh", change)
+    check_whole_run(cells, lesson)
     assert {path.name for path in (project / "notebooks").iterdir()} == {"runs"}
 
 
 @pytest.mark.slow
-def test_the_trainings_show_what_the_text_says(project):
-    cells, seconds = run(project, "en", put_reference_back)
+def test_the_trainings_of_lesson_1_show_what_the_text_says(project):
+    cells, seconds = run(project, VIT, "en", put_reference_back)
     print(f"the whole notebook: {seconds:.0f} s")
-    check_whole_run(cells)
+    check_whole_run(cells, VIT)
     assert accuracies(cells["demo-train_own"])[-1] > 95
     none, one, two = accuracies(cells["demo-compare_positions"])
     assert none < 80 and one > 90 and two > 90, "positions matter, hardly which"
@@ -108,16 +114,35 @@ def test_the_trainings_show_what_the_text_says(project):
     assert tuned > 90 and tuned > scratch + 10
 
 
-def test_a_finished_notebook_is_graded_and_trained_from_the_terminal(project):
+@pytest.mark.slow
+def test_the_trainings_of_lesson_2_show_what_the_text_says(project):
+    cells, seconds = run(project, DEIT, "en", put_reference_back)
+    print(f"the whole notebook: {seconds:.0f} s")
+    check_whole_run(cells, DEIT)
+    teacher, alone, recipe, soft, hard = (
+        accuracies(cells[f"demo-{name}"])[-1]
+        for name in ("teacher", "vit_alone", "vit_recipe", "deit_soft", "deit_hard")
+    )
+    print(f"teacher {teacher}, ViT {alone}, with the recipe {recipe}, DeiT soft {soft}, hard {hard}")
+    assert teacher > recipe > alone + 2
+    assert min(soft, hard) > alone + 2
+
+
+@each_lesson
+def test_a_finished_notebook_is_graded_and_trained_from_the_terminal(project, lesson):
     """As the end of the text says: what demonstrations do beside the exercises disturbs neither."""
-    notebook = nbformat.reads(notebook_file(LESSON, "en", ROOT), as_version=4)
+    notebook = nbformat.reads(notebook_file(lesson, "en", ROOT), as_version=4)
     for cell in notebook.cells:
         put_reference_back(cell)
-    nbformat.write(notebook, project / "notebooks" / "vit.en.ipynb")
-    commands = re.findall(r"^paddle-vit (.*)$", text_path(ROOT, LESSON, "en").read_text(encoding="utf-8"), re.M)
+    nbformat.write(notebook, project / "notebooks" / f"{lesson.name}.en.ipynb")
+    commands = re.findall(r"^paddle-vit (.*)$", text_path(ROOT, lesson, "en").read_text(encoding="utf-8"), re.M)
     assert [command.split()[0] for command in commands] == ["grade", "train"]
     for command in commands:
-        less = ["epochs=1", "depth=1", "embed_dim=16", "num_heads=2"] if command.startswith("train") else []
+        less = (
+            ["epochs=1", "depth=1", "embed_dim=16", "num_heads=2", "train_images=40"]
+            if command.startswith("train")
+            else []
+        )
         done = subprocess.run(
             [sys.executable, "-m", "paddle_vit", *command.split(), *less],
             cwd=project, capture_output=True, text=True, timeout=120,
@@ -127,7 +152,7 @@ def test_a_finished_notebook_is_graded_and_trained_from_the_terminal(project):
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_numbers_in_the_text_are_so(language):
-    text = text_path(ROOT, LESSON, language).read_text(encoding="utf-8")
+    text = text_path(ROOT, VIT, language).read_text(encoding="utf-8")
     model = create_model("vit_base_patch16_224")
     parts = [model, model.patch_embedding.patch_embedding, model.encoder.layers[0], model.head]
     counts = [sum(parameter.size for parameter in part.parameters()) for part in parts]
@@ -138,12 +163,25 @@ def test_the_numbers_in_the_text_are_so(language):
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_an_untouched_notebook_says_not_started_and_no_more(project, language):
+def test_the_counts_in_the_text_of_lesson_2_are_so(language):
+    text = text_path(ROOT, DEIT, language).read_text(encoding="utf-8")
+    model = DeiT(depth=3, num_heads=4, qkv_bias=False)
+    embedding = model.patch_embedding
+    own = [embedding.class_token, embedding.distill_token, embedding.position_embedding]
+    parts = [model, embedding.patch_embedding, *model.encoder.layers, model.encoder.norm, model.head]
+    counts = [sum(parameter.size for parameter in part.parameters()) for part in parts]
+    for count in [*counts, sum(parameter.size for parameter in own)]:
+        assert f"{int(count):,}" in text
+
+
+@each_lesson
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_untouched_notebook_says_not_started_and_no_more(project, lesson, language):
     def change(cell):
         if cell.id.startswith(("demo-", "text-")):
             cell.source = ""
 
-    cells, _ = run(project, language, change)
+    cells, _ = run(project, lesson, language, change)
     for name, cell in cells.items():
         assert all(output.output_type != "error" for output in cell.outputs), name
         if name.startswith("check-"):

@@ -3,7 +3,7 @@
 import textwrap
 from pathlib import Path
 
-from paddle_vit.exercises import load_lesson
+from paddle_vit.exercises import lesson_names, load_lesson
 from paddle_vit.grader import wire
 from paddle_vit.grader.collect import collect_sources
 from paddle_vit.grader.grade import grade
@@ -11,9 +11,18 @@ from paddle_vit.grader.graft import load_reference
 from paddle_vit.grader.preflight import Verdict, preflight
 from paddle_vit.grader.stubs import stub_file
 
+LESSONS = [load_lesson(name) for name in lesson_names()]
+EXERCISES = [exercise for lesson in LESSONS for exercise in lesson.exercises]
+
+# most tests need some lesson, no matter which: the first
 LESSON = load_lesson("vit")
 REFERENCE = load_reference("paddle_vit.models.vit").text
 STUB = stub_file(LESSON, "paddle_vit.models.vit")
+
+
+def find_exercise(target):
+    """The exercise of any lesson with this target."""
+    return next(exercise for exercise in EXERCISES if exercise.target == target)
 
 
 def in_class(target, text, before=""):
@@ -43,7 +52,7 @@ def judge_here(exercise, text, seed, name="vit.py"):
     known = preflight(exercise, hand_in, "en")
     if isinstance(known, Verdict):
         return known
-    trial = Trial(LESSON, exercise, hand_in, seed, "en")
+    trial = Trial(load_lesson(exercise.lesson), exercise, hand_in, seed, "en")
     return trial.compare(trial.expected(), wire.decode(trial.answer()))
 
 

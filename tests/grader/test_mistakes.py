@@ -1,13 +1,22 @@
 """Wrong answers are refused: every known mistake is named as itself, and others get no name that is not theirs."""
 
 import pytest
-from helpers import LESSON, in_class, judge_here
-from wrong_answers import WRONG_ANSWERS
+import wrong_answers
+import wrong_answers_deit
+import wrong_answers_recipe
+from helpers import EXERCISES, find_exercise, in_class, judge_here
 
 from paddle_vit.grader.mistakes import mistaken_source
 
-MISTAKES = [(exercise, mistake) for exercise in LESSON.exercises for mistake in exercise.mistakes]
+MISTAKES = [(exercise, mistake) for exercise in EXERCISES for mistake in exercise.mistakes]
 NAMES = [f"{exercise.target}: {mistake.name}" for exercise, mistake in MISTAKES]
+
+WRONG_ANSWERS = [
+    *wrong_answers.WRONG_ANSWERS,
+    *wrong_answers_deit.WRONG_ANSWERS,
+    *wrong_answers_recipe.WRONG_ANSWERS,
+]
+WRONG_NAMES = [f"{target}: {name}" for target, name, _ in WRONG_ANSWERS]
 
 
 def text_of(exercise, mistake):
@@ -38,9 +47,9 @@ def test_a_mistake_is_refused_and_named_whatever_the_seed(exercise, mistake):
     assert {name for _, name in results} == {mistake.name}
 
 
-@pytest.mark.parametrize(("target", "name", "text"), WRONG_ANSWERS, ids=[f"{t}: {n}" for t, n, _ in WRONG_ANSWERS])
+@pytest.mark.parametrize(("target", "name", "text"), WRONG_ANSWERS, ids=WRONG_NAMES)
 def test_other_wrong_answers_are_refused(target, name, text):
-    exercise = LESSON.find(target)
+    exercise = find_exercise(target)
     for seed in (11, 12, 13):
         verdict = judge_here(exercise, in_class(target, text), seed)
         assert verdict.state in ("wrong", "error"), "accepted"
@@ -48,9 +57,9 @@ def test_other_wrong_answers_are_refused(target, name, text):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("target", "name", "text"), WRONG_ANSWERS, ids=[f"{t}: {n}" for t, n, _ in WRONG_ANSWERS])
+@pytest.mark.parametrize(("target", "name", "text"), WRONG_ANSWERS, ids=WRONG_NAMES)
 def test_other_wrong_answers_are_refused_whatever_the_seed(target, name, text):
-    exercise = LESSON.find(target)
+    exercise = find_exercise(target)
     text = in_class(target, text)
     results = [judge_here(exercise, text, seed) for seed in range(300, 340)]
     assert all(verdict.state in ("wrong", "error") for verdict in results), "accepted for some seed"

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from helpers import LESSON, REFERENCE, STUB
+from helpers import EXERCISES, LESSON, STUB
 
 from paddle_vit.exercises import lesson_names, load_lesson
 from paddle_vit.grader.collect import collect_sources
@@ -52,28 +52,35 @@ def test_same_names_signatures_and_docstrings(lesson, module):
     assert without_bodies(stub_file(lesson, module), lesson) == without_bodies(load_reference(module).text, lesson)
 
 
-@pytest.mark.parametrize("exercise", LESSON.exercises, ids=lambda exercise: exercise.target)
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.target)
 def test_unfinished_in_the_stub_and_finished_in_the_reference(exercise):
-    stub, _ = choose(exercise, collect_sources([("vit.py", STUB)]))
-    reference, _ = choose(exercise, collect_sources([("vit.py", REFERENCE)]))
+    text = stub_file(load_lesson(exercise.lesson), exercise.module)
+    stub, _ = choose(exercise, collect_sources([("stub.py", text)]))
+    reference, _ = choose(exercise, collect_sources([("reference.py", load_reference(exercise.module).text)]))
     assert not is_finished(exercise, stub.node)
     assert is_finished(exercise, reference.node)
     raised = ast.unparse(stub.node.body[-1])
     assert raised == f"raise NotImplementedError('TODO {exercise.id} {exercise.target}')"
-    assert f"# TODO {exercise.id}  {exercise.todo['zh']} / {exercise.todo['en']}" in STUB
+    assert f"# TODO {exercise.id}  {exercise.todo['zh']} / {exercise.todo['en']}" in text
 
 
-def test_the_references_bodies_put_back_give_the_reference():
-    text = STUB
-    for exercise in LESSON.exercises:
-        assert text.count(stub_definition(exercise)) == 1
-        text = text.replace(stub_definition(exercise), solution_definition(exercise))
-    assert text.endswith(REFERENCE)
-    assert all(line.startswith("#") for line in text[: -len(REFERENCE)].splitlines())
+@pytest.mark.parametrize(("lesson", "module"), FILES)
+def test_the_references_bodies_put_back_give_the_reference(lesson, module):
+    text, reference = stub_file(lesson, module), load_reference(module).text
+    for exercise in lesson.exercises:
+        if exercise.module == module:
+            assert text.count(stub_definition(exercise)) == 1
+            text = text.replace(stub_definition(exercise), solution_definition(exercise))
+    assert text.endswith(reference)
+    assert all(line.startswith("#") for line in text[: -len(reference)].splitlines())
 
 
-def test_a_stub_imports(tmp_path):
-    (tmp_path / "stub.py").write_text(STUB, encoding="utf-8")
+@pytest.mark.parametrize(("lesson", "module"), FILES)
+def test_a_stub_imports(lesson, module):
+    exec(compile(stub_file(lesson, module), "stub.py", "exec"), {"__name__": "stub"})
+
+
+def test_an_empty_stub_names_its_todo_when_it_is_called():
     namespace = {"__name__": "stub"}
     exec(compile(STUB, "stub.py", "exec"), namespace)
     with pytest.raises(NotImplementedError, match="TODO 1.13 Mlp.forward"):

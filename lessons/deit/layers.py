@@ -1,0 +1,121 @@
+# 数据高效的图像 Transformer (DeiT)：填写下面每个 TODO，然后运行 paddle-vit grade deit。提示：paddle-vit hint deit。
+# The data-efficient image transformer (DeiT): fill in every TODO below, then run paddle-vit grade deit. For a hint: paddle-vit hint deit.
+"""Small pieces that every model of the course uses."""
+
+import math
+
+import paddle
+import paddle.nn as nn
+
+
+def pair(size):
+    """An int as (size, size); a pair (height, width) as it is."""
+    if isinstance(size, (tuple, list)):
+        height, width = size
+        return int(height), int(width)
+    return int(size), int(size)
+
+
+def patch_grid(image_size, patch_size):
+    """Rows and columns of patches in an image.
+
+    Args:
+        image_size, patch_size: pixels, an int or (height, width).
+
+    Raises:
+        ValueError: the patches do not tile the image.
+    """
+    (height, width), (patch_height, patch_width) = pair(image_size), pair(patch_size)
+    if min(height, width, patch_height, patch_width) < 1 or height % patch_height or width % patch_width:
+        raise ValueError(
+            f"patches of {patch_height}x{patch_width} pixels do not tile an image of {height}x{width}: "
+            f"choose an image_size that is a multiple of patch_size"
+        )
+    return height // patch_height, width // patch_width
+
+
+def head_width(embed_dim, num_heads):
+    """Channels of one attention head, D = C / H.
+
+    Raises:
+        ValueError: the heads do not divide the channels.
+    """
+    if num_heads < 1 or embed_dim % num_heads:
+        raise ValueError(f"embed_dim={embed_dim} cannot be split into num_heads={num_heads} equal heads")
+    return embed_dim // num_heads
+
+
+def check_image(image, image_size, in_channels):
+    """Raise a ValueError unless image is [B, in_channels, height, width] of the size that the model was built for."""
+    expected = [in_channels, *pair(image_size)]
+    if image.ndim != 4 or list(image.shape[1:]) != expected:
+        sizes = ", ".join(str(size) for size in expected)
+        raise ValueError(
+            f"expected images of shape [B, {sizes}], got {list(image.shape)}: resize the images, or build the model "
+            f"with this image_size and in_channels"
+        )
+
+
+def trunc_normal_(parameter, mean=0.0, std=0.02, a=-2.0, b=2.0):
+    """Fill parameter in place from the normal distribution N(mean, std^2), cut to the interval [a, b].
+
+    a and b are absolute values, not multiples of std, as in torch and timm: with std 0.02 nothing is cut, the
+    standard deviation stays 0.02. (Paddle 2.6's own TruncatedNormal cuts at two standard deviations and so gives
+    0.88 std, Paddle 3's cuts at absolute bounds: this function is the same on both.) Cut means that no value falls
+    outside and that inside the curve keeps its shape; what falls outside is not moved onto the bounds.
+
+    One way: draw u evenly between the distribution function's values at the bounds, here written for [-1, 1]:
+    erf((a - mean) / (std * sqrt(2))) and erf((b - mean) / (std * sqrt(2))); then mean + std * sqrt(2) * erfinv(u) has
+    this distribution. Random numbers are Paddle's, see paddle.seed.
+
+    Args:
+        parameter: tensor of any shape, float32; its values are replaced.
+        mean, std, a, b: numbers; std above 0, a below b.
+
+    Returns:
+        parameter
+    """
+    # TODO 2.1  用截断在 [a, b] 之内的正态分布原地填充 parameter，并返回它 / fill parameter in place from the normal distribution cut to [a, b], and return it
+    raise NotImplementedError("TODO 2.1 trunc_normal_")
+
+
+def init_weights(layer):
+    """Initial values of Linear and Conv2D: weights truncated normal with std 0.02, biases zero.
+
+    For use as model.apply(init_weights). Other layers keep their own (LayerNorm: weight 1, bias 0). The patch
+    convolution is included on purpose: at Paddle's default it is so large on small patches that it drowns position
+    embeddings of std 0.02.
+    """
+    if isinstance(layer, (nn.Linear, nn.Conv2D)):
+        trunc_normal_(layer.weight, std=0.02)
+        if layer.bias is not None:
+            layer.bias.set_value(paddle.zeros_like(layer.bias))
+
+
+def drop_path(x, p=0.0, training=True):
+    """Stochastic depth (Huang et al., ECCV 2016): zero the whole branch of a sample with probability p.
+
+    Args:
+        x: [B, ...], a residual branch.
+        p: probability of dropping, in [0, 1). What is kept is divided by 1 - p, so that the mean stays.
+        training: the identity when false. Every call draws afresh, by Paddle's random numbers.
+
+    Returns:
+        [B, ...]
+    """
+    # TODO 2.2  每个样本以概率 p 整个置零，留下的除以 1 - p / zero each sample as a whole with probability p, divide what is kept by 1 - p
+    raise NotImplementedError("TODO 2.2 drop_path")
+
+
+class DropPath(nn.Layer):
+    """drop_path as a layer: follows train() and eval()."""
+
+    def __init__(self, p=0.0):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x):
+        return drop_path(x, self.p, self.training)
+
+    def extra_repr(self):
+        return f"p={self.p}"

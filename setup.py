@@ -12,6 +12,7 @@ setup(
     install_requires=[
         "numpy>=1.21,<2.4",  # from 2.4 on, float(t) of a one-element tensor fails in Paddle 2.6 and 3.3
         "matplotlib",
+        "pillow>=9.1",  # image operations
         "PyYAML",
         "rich",
         "safetensors",
@@ -19,7 +20,7 @@ setup(
     extras_require={
         "cpu": ["paddlepaddle>=2.6.2"],
         "notebook": ["jupyterlab"],  # AI Studio has its own
-        "test": ["pytest", "ruff", "nbformat", "nbclient", "ipykernel"],
+        "test": ["pytest", "pytest-xdist", "ruff", "nbformat", "nbclient", "ipykernel"],
     },
     entry_points={"console_scripts": ["paddle-vit = paddle_vit.__main__:main"]},
 )

@@ -56,7 +56,7 @@ def run(args):
         own = _learners_code(args.code, recipe, language) if args.code else {}
         from paddle_vit.training.engine import train
 
-        result = train(recipe, own.get(recipe.model_class), code=list(own.values()), out=args.out)
+        result = train(recipe, own.get(recipe.model_class), code=own, out=args.out)
     except (RecipeError, PaddleMissing, OSError) as error:
         return _fail(error, 2)
     except FloatingPointError as error:

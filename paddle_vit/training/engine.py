@@ -47,7 +47,8 @@ def train(recipe, model=None, *, teacher=None, code=(), out=None, quiet=False, o
             nn.Layer, which is trained from the weights it has.
         teacher: for a recipe with distillation, a trained nn.Layer or a list of them; None for the recipe's own, a text
             to change that setting of the recipe.
-        code: functions and classes that take the place of the package's of the same name, such as one's own mixup.
+        code: functions and classes that take the place of the package's of the same name, such as one's own mixup; a list,
+            or a dict from names.
         out: folder for the files, runs/<recipe> by default; earlier files of the same names are replaced.
         quiet: print nothing.
         on_epoch: called after each epoch with the history so far.
@@ -148,8 +149,10 @@ def make_distillation(recipe, data, teacher, out, quiet):
             raise RecipeError("a teacher is given, but distillation is none: choose distillation=hard or soft")
         return None
 
-    def train_teacher(recipe, folder):
-        return run(recipe, None, None, False, folder, quiet).model
+    def train_teacher(teacher_recipe, folder):
+        if not quiet:
+            print(f"first the teacher, {teacher_recipe.name}, in {folder}; then {recipe.name}")
+        return run(teacher_recipe, None, None, False, folder, quiet).model
 
     teachers = build_teachers(recipe, data, teacher, out, train_teacher)
     return Distillation(teachers, recipe.distillation, recipe.alpha, recipe.temperature)

@@ -19,14 +19,15 @@ def put_in(definitions):
     """Let functions and classes stand in for the package's of the same name, wherever the package uses those.
 
     Args:
-        definitions: functions and classes, each with the __name__ of one of the package's.
+        definitions: functions and classes, each with the __name__ of one of the package's; or a dict from such names.
 
     Raises:
         RecipeError: the package has none of this name.
     """
+    if not isinstance(definitions, dict):
+        definitions = {getattr(definition, "__name__", repr(definition)): definition for definition in definitions}
     originals = {}
-    for definition in definitions:
-        name = getattr(definition, "__name__", repr(definition))
+    for name, definition in definitions.items():
         found = [vars(sys.modules[module])[name] for module in _MODULES if _defines(module, name)]
         if not found:
             raise RecipeError(f"code: {name} is no function or class of a lesson")

@@ -1,7 +1,7 @@
 """The parts of the DeiT recipe (Touvron et al., ICML 2021, arXiv:2012.12877, sections 4 and 6), each a small function
 that knows nothing of the training loop.
 
-Images and targets are numpy arrays, before they go to the model; logits are tensors, what comes out of it. Random
+Images and targets are numpy arrays where batches are made, tensors where losses are computed; logits are tensors. Random
 numbers come from the numpy Generator that is passed in, never from a global one, in the order that the docstring gives:
 the same generator, the same result. Axes: B images, K classes.
 """
@@ -30,7 +30,7 @@ def smooth_labels(labels, num_classes, smoothing=0.1):
     Returns:
         [B, K] float32 array; every row sums to 1
     """
-    check_labels(labels, num_classes)
+    check_labels(labels, num_classes, smoothing)
     one_hot = np.eye(num_classes, dtype="float32")[labels]  # B K
     return one_hot * (1.0 - smoothing) + smoothing / num_classes
 
@@ -80,7 +80,7 @@ def distilled_loss(outputs, targets, teacher_logits, kind="hard", alpha=0.5, tem
 
     Args:
         outputs: (logits of head, logits of head_distill), each [B, K].
-        targets: [B, K], probabilities of the classes: one-hot, smoothed or mixed.
+        targets: [B, K] tensor, probabilities of the classes: one-hot, smoothed or mixed.
         teacher_logits: [B, K], without gradient.
         kind: "hard" for hard_distillation_loss, "soft" for soft_distillation_loss with this temperature.
         alpha: the weight of the distillation, from 0 to 1.
@@ -88,7 +88,7 @@ def distilled_loss(outputs, targets, teacher_logits, kind="hard", alpha=0.5, tem
     Returns:
         tensor without axes
     """
-    check_alpha(alpha)
+    check_distillation(kind, alpha)
     logits, distilled = outputs  # each B K
     if kind == "soft":
         distillation = soft_distillation_loss(distilled, teacher_logits, temperature)
@@ -102,7 +102,7 @@ def soft_cross_entropy(logits, targets):
 
     Args:
         logits: [B, K]
-        targets: [B, K], rows that sum to 1.
+        targets: [B, K] tensor, rows that sum to 1.
 
     Returns:
         tensor without axes
@@ -203,14 +203,17 @@ def cutmix(images, targets, generator, alpha=1.0):
 def mix(images, targets, generator, mixup_alpha=0.8, cutmix_alpha=1.0, switch=0.5):
     """One of mixup and cutmix for the whole batch, as DeiT trains: cutmix with probability switch, else mixup.
 
-    An alpha of 0 turns its kind off. Where both are on, one generator.random() decides before they draw.
+    Where both are on, one generator.random() decides before they draw.
 
     Args:
         images: [B, channels, height, width] float32
         targets: [B, K] float32
+        generator: numpy Generator
+        mixup_alpha, cutmix_alpha: of their Beta distributions; 0 turns a kind off.
+        switch: probability of cutmix, from 0 to 1.
 
     Returns:
-        images, targets of the same shapes
+        images, targets of the same shapes; the arguments themselves where both kinds are off
     """
     if mixup_alpha > 0 and cutmix_alpha > 0:
         use_cutmix = generator.random() < switch
@@ -244,7 +247,7 @@ def random_erasing(image, generator, probability=0.25, area=(0.02, 1 / 3), ratio
         ratio: smallest and largest height / width.
 
     Returns:
-        [channels, H, W] float32; image itself stays as it is
+        [channels, H, W] float32, a copy where a box is erased; image itself stays as it is
     """
     check_area(area)
     if generator.random() >= probability:
@@ -368,7 +371,7 @@ def learning_rate_at(progress, peak, warmup=0.0, minimum=0.0):
     return minimum + (peak - minimum) * cosine
 
 
-# Parameters that are not matrices of a linear map, by the last name that models give them
+# Parameters that are not matrices of a linear map, by one part of their name
 _UNDECAYED = {"class_token", "distill_token", "position_embedding"}
 
 
@@ -392,8 +395,10 @@ def has_weight_decay(name, parameter):
 # --- what cannot be right ---------------------------------------------------------------------------------------------
 
 
-def check_labels(labels, num_classes):
-    """Raise a ValueError unless every label is from 0 to num_classes - 1."""
+def check_labels(labels, num_classes, smoothing):
+    """Raise a ValueError unless every label is from 0 to num_classes - 1, and smoothing a share."""
+    if not 0.0 <= smoothing <= 1.0:
+        raise ValueError(f"smoothing must be from 0 to 1, got {smoothing}")
     labels = np.asarray(labels)
     if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(
@@ -405,11 +410,13 @@ def check_labels(labels, num_classes):
 def check_temperature(temperature):
     """Raise a ValueError unless logits can be divided by it."""
     if not 0.0 < temperature < math.inf:
-        raise ValueError(f"the temperature must be above 0, got {temperature}")
+        raise ValueError(f"the temperature must be above 0 and finite, got {temperature}")
 
 
-def check_alpha(alpha):
-    """Raise a ValueError unless it is a weight between the two losses."""
+def check_distillation(kind, alpha):
+    """Raise a ValueError unless kind is one of the two, and alpha a weight between the two losses."""
+    if kind not in ("hard", "soft"):
+        raise ValueError(f"kind={kind!r} is not one of 'hard', 'soft'")
     if not 0.0 <= alpha <= 1.0:
         raise ValueError(f"alpha, the weight of the distillation, must be from 0 to 1, got {alpha}")
 

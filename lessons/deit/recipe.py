@@ -51,7 +51,7 @@ def soft_distillation_loss(student_logits, teacher_logits, temperature=3.0):
     Returns:
         tensor without axes
     """
-    # TODO 2.8  两边的 logits 都除以温度，求 KL(教师 || 学生)，按 batch 平均，再乘以温度的平方 / divide both logits by the temperature; KL(teacher || student), mean over the batch, times temperature squared
+    # TODO 2.8  两边的 logits 都除以温度，求 KL(教师模型 || 学生模型)，按 batch 平均，再乘以温度的平方 / divide both logits by the temperature; KL(teacher || student), mean over the batch, times temperature squared
     raise NotImplementedError("TODO 2.8 soft_distillation_loss")
 
 
@@ -67,7 +67,7 @@ def hard_distillation_loss(student_logits, teacher_logits):
     Returns:
         tensor without axes
     """
-    # TODO 2.9  把教师概率最大的类别当作标签，对学生的 logits 求交叉熵 / cross-entropy of the student's logits with the teacher's most probable class as label
+    # TODO 2.9  把教师模型概率最大的类别当作标签，对学生模型的 logits 求交叉熵 / cross-entropy of the student's logits with the teacher's most probable class as label
     raise NotImplementedError("TODO 2.9 hard_distillation_loss")
 
 
@@ -113,7 +113,7 @@ def average_teachers(teacher_logits):
     Returns:
         [B, K]; its softmax is the mean of the teachers' softmaxes
     """
-    # TODO 2.11  各教师的概率取平均，再取对数 / the mean of the teachers' probabilities, then its logarithm
+    # TODO 2.11  各教师模型的概率取平均，再取对数 / the mean of the teachers' probabilities, then its logarithm
     raise NotImplementedError("TODO 2.11 average_teachers")
 
 

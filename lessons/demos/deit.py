@@ -236,7 +236,7 @@ check("all")
 
 # %% epochs
 # Epochs of every training below
-EPOCHS = dict(teacher=200, student=200)
+EPOCHS = dict(teacher=150, student=150)
 
 # %% few_digits
 from paddle_vit.training.data import few
@@ -287,7 +287,8 @@ OWN += [update_ema, scaled_learning_rate, learning_rate_at, has_weight_decay]
 
 runs = {}
 paddle.seed(0)
-options = dict(distillation="none", rand_augment=0, ema=0.0, out="runs/vit alone", **OPTIONS)
+options = dict(distillation="none", out="runs/vit alone", **OPTIONS)
+options.update(rand_augment=0, mixup=0.0, cutmix=0.0, ema=0.0)  # nothing of the recipe
 runs["vit"] = train("deit_digits", model=VisionTransformer(**SIZE), **options)
 
 # %% vit_recipe

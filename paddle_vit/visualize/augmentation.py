@@ -165,13 +165,13 @@ def operations_picture(image, magnitude=9, path=None):
     original = figure.add_subplot(grid[:, 0])
     draw_image(original, *pixels([picture]))
     original.set_title(label("original", "原图"), fontsize=10)
-    original.set_xlabel(label(f"right: magnitude {magnitude:g}", f"右边：强度 {magnitude:g}"), fontsize=9)
+    original.set_xlabel(label(f"right: magnitude {magnitude:g}", f"右边：幅度 {magnitude:g}"), fontsize=9)
     for place, (name, title) in enumerate(zip(OPERATIONS, titles, strict=True)):
         axes = figure.add_subplot(grid[place // 5, 1 + place % 5])
         draw_image(axes, *pixels([apply_operation(picture, name, magnitude)]))
         axes.set_title(title, fontsize=9)
         value = strength(name, magnitude)
-        below = f"{value}\n({strengths(name)})" if value else label("one strength", "只有一种强度")
+        below = f"{value}\n({strengths(name)})" if value else label("one strength", "没有幅度之分")
         axes.set_xlabel(below, fontsize=8)
     return finish(figure, path)
 
@@ -195,11 +195,11 @@ def magnitudes_picture(image, name, path=None):
     for place, axes in enumerate(panels):
         sign, magnitude = signs[place // 4], magnitudes[place % 4]
         draw_image(axes, *pixels([apply_operation(picture, name, magnitude, sign)]))
-        axes.set_xlabel(strength(name, magnitude, sign) or label("one strength", "只有一种强度"), fontsize=9)
+        axes.set_xlabel(strength(name, magnitude, sign) or label("one strength", "没有幅度之分"), fontsize=9)
         if place < 4:
-            axes.set_title(label(f"magnitude {magnitude}", f"强度 {magnitude}"), fontsize=10)
+            axes.set_title(label(f"magnitude {magnitude}", f"幅度 {magnitude}"), fontsize=10)
         if place % 4 == 0 and len(signs) == 2:
-            axes.set_ylabel(label(f"sign {sign:+d}", f"符号 {sign:+d}"), fontsize=10)
+            axes.set_ylabel(label(f"sign {sign:+d}", f"方向 {sign:+d}"), fontsize=10)
     figure.suptitle(label(name, f"{name} ({WORDS[name][0]})"), fontsize=11)
     return finish(figure, path)
 

@@ -14,6 +14,14 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 
+from paddle_vit.training.checks import (
+    check_area,
+    check_batch,
+    check_distillation,
+    check_labels,
+    check_share,
+    check_temperature,
+)
 from paddle_vit.training.operations import OPERATIONS, apply_operation
 
 # --- targets and losses -----------------------------------------------------------------------------------------------
@@ -32,7 +40,7 @@ def smooth_labels(labels, num_classes, smoothing=0.1):
     Returns:
         [B, K] float32 array; every row sums to 1
     """
-    # TODO 2.7  标签得 1 - smoothing + smoothing / K，其余各类得 smoothing / K / 1 - smoothing + smoothing / K for the label, smoothing / K for every other class
+    # TODO 2.7  K 个类别平分 smoothing，标签另得其余的 1 - smoothing / all K classes share smoothing evenly, the label gets the other 1 - smoothing besides
     raise NotImplementedError("TODO 2.7 smooth_labels")
 
 
@@ -327,10 +335,6 @@ def learning_rate_at(progress, peak, warmup=0.0, minimum=0.0):
     raise NotImplementedError("TODO 2.19 learning_rate_at")
 
 
-# Parameters that are not matrices of a linear map, by one part of their name
-_UNDECAYED = {"class_token", "distill_token", "position_embedding"}
-
-
 def has_weight_decay(name, parameter):
     """Whether weight decay acts on a parameter: on weight matrices and kernels only.
 
@@ -347,54 +351,3 @@ def has_weight_decay(name, parameter):
     """
     # TODO 2.20  权重矩阵与卷积核要；偏置、归一化层、token 与位置编码不要 / weight matrices and kernels do; biases, norms, tokens and position embeddings do not
     raise NotImplementedError("TODO 2.20 has_weight_decay")
-
-
-# --- what cannot be right ---------------------------------------------------------------------------------------------
-
-
-def check_labels(labels, num_classes, smoothing):
-    """Raise a ValueError unless every label is from 0 to num_classes - 1, and smoothing a share."""
-    if not 0.0 <= smoothing <= 1.0:
-        raise ValueError(f"smoothing must be from 0 to 1, got {smoothing}")
-    labels = np.asarray(labels)
-    if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
-        raise ValueError(
-            f"labels run from {labels.min()} to {labels.max()}, with {num_classes} classes they must be "
-            f"from 0 to {num_classes - 1}"
-        )
-
-
-def check_temperature(temperature):
-    """Raise a ValueError unless logits can be divided by it."""
-    if not 0.0 < temperature < math.inf:
-        raise ValueError(f"the temperature must be above 0 and finite, got {temperature}")
-
-
-def check_distillation(kind, alpha):
-    """Raise a ValueError unless kind is one of the two, and alpha a weight between the two losses."""
-    if kind not in ("hard", "soft"):
-        raise ValueError(f"kind={kind!r} is not one of 'hard', 'soft'")
-    if not 0.0 <= alpha <= 1.0:
-        raise ValueError(f"alpha, the weight of the distillation, must be from 0 to 1, got {alpha}")
-
-
-def check_batch(images):
-    """Raise a ValueError unless there is a partner to mix with."""
-    if len(images) < 2:
-        raise ValueError(f"mixing takes a batch of at least 2 images, got {len(images)}: use a larger batch_size")
-
-
-def check_area(area):
-    """Raise a ValueError unless boxes of these shares of the area fit into the image."""
-    smallest, largest = area
-    if not 0.0 <= smallest <= largest <= 1.0:
-        raise ValueError(
-            f"area must be two shares of the image, smallest and largest, from 0 to 1, got {area}: a larger box does not "
-            f"fit the image"
-        )
-
-
-def check_share(lam):
-    """Raise a ValueError unless lam is a share of the image."""
-    if not 0.0 <= lam <= 1.0:
-        raise ValueError(f"lam must be from 0 to 1, got {lam}: the box, a share 1 - lam, would not fit the image")

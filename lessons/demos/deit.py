@@ -34,8 +34,8 @@ from paddle_vit.visualize.schedule import truncated_normal_picture
 paddle.seed(0)
 narrow = trunc_normal_(paddle.zeros([100000]), std=0.02)  # the bounds are -2 and 2: nothing is cut
 samples = trunc_normal_(paddle.zeros([100000]), std=1.0, a=-2.0, b=2.0)  # cut at two standard deviations
-for x in (narrow, samples):
-    print(f"{x.std().item():.4f} {x.abs().max().item():.4f}")
+for x in (narrow.numpy(), samples.numpy()):
+    print(f"{x.std():.4f} {abs(x).max():.4f}")
 truncated_normal_picture(samples)
 
 # %% drop_path_batch
@@ -149,7 +149,7 @@ for alpha in (0.2, 0.8, 1.0, 8.0):
 # %% boxes
 generator = np.random.default_rng(0)
 for _ in range(5):
-    top, bottom, left, right = cutmix_box(10, 10, lam=0.75, generator=generator)
+    top, bottom, left, right = map(int, cutmix_box(10, 10, lam=0.75, generator=generator))
     print((top, bottom), (left, right), (bottom - top) * (right - left) / 100)
 
 # %% cutmix_photos
@@ -263,17 +263,16 @@ teacher_picture(batch, targets, probabilities)
 SIZE = dict(image_size=8, patch_size=2, in_channels=1, num_classes=10)
 SIZE.update(embed_dim=64, depth=4, num_heads=8, mlp_ratio=2.0, droppath=0.1)
 paddle.seed(0)
-generator = np.random.default_rng(0)
+draws = np.random.default_rng(0)
 model = DeiT(**SIZE)
 model.train()
 optimizer = paddle.optimizer.AdamW(learning_rate=2e-3, parameters=model.parameters())
 for step in range(8):
-    targets = smooth_labels(few_digits.labels[:32], 10)
-    images, targets = mix(few_digits.images[:32], targets, generator)
-    images, targets = paddle.to_tensor(images), paddle.to_tensor(targets)
+    smooth = smooth_labels(few_digits.labels[:32], 10)
+    x, y = map(paddle.to_tensor, mix(few_digits.images[:32], smooth, draws))
     with paddle.no_grad():
-        teacher_logits = teacher(images)  # the same mixed images
-    loss = distilled_loss(model(images), targets, teacher_logits, kind="hard")
+        teacher_logits = teacher(x)  # the same mixed images
+    loss = distilled_loss(model(x), y, teacher_logits, kind="hard")
     loss.backward()
     optimizer.step()
     optimizer.clear_grad()

@@ -54,6 +54,7 @@ def find_exercise(target, args, lesson_name=None):
     language, lesson = language_of(args), lessons[0]
     near = [name for lesson in lessons for name in lesson.nearest(target)]
     if near:
+        lesson = next(lesson for lesson in lessons if lesson.nearest(target))
         near = say("no_exercise_near", language, names=", ".join(near))
     else:
         names = ", ".join(exercise.target for exercise in lesson.exercises)

@@ -96,6 +96,7 @@ class Case:
     train: bool = False
     initial: bool = False  # compare the initial values of parameters, before draw fills them
     real_dropout: bool = False  # properties only: random dropout instead of the fixed stand-in
+    shows: tuple = ()  # where run returns an array of statistics: what each is, as dicts of languages
     holds: callable = None  # properties only: holds(outputs) with numpy arrays is true for a right answer
 
     def describe(self):

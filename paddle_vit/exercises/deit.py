@@ -32,7 +32,7 @@ def trunc_normal_result(layers, draw, shape):
     return paddle.zeros_like(returned) if isinstance(returned, paddle.Tensor) else returned
 
 
-def trunc_normal_statistics(layers, draw, shape, shows, **options):
+def trunc_normal_statistics(layers, draw, shape, **options):
     values = _filled(layers, shape, **options).astype("float64")
     # float32 draws hit the ends of the distribution once in millions; a right answer may leave that one infinite
     values = values.clip(options["mean"] - 6 * options["std"], options["mean"] + 6 * options["std"])
@@ -118,7 +118,7 @@ def drop_path_of_zeros(layers, draw, shape, p):
     return layers.drop_path(paddle.zeros(list(shape)), p, draw.train)
 
 
-def drop_path_of_ones(layers, draw, shape, p, shows):
+def drop_path_of_ones(layers, draw, shape, p):
     out = layers.drop_path(paddle.ones(list(shape)), p, draw.train).numpy()
     rows = out.reshape([len(out), -1])
     kept = (rows != 0).mean(axis=1)
@@ -281,15 +281,24 @@ def _eval_and_train(run, **options):
     return [Case(run, options), Case(run, options, train=True)]
 
 
-_SHOWS = ("mean", "std", "share within one std")
-_COUNTS = ("smallest", "largest", "share kept", "samples dropped in part")
+_SHOWS = (
+    {"zh": "均值", "en": "the mean"},
+    {"zh": "标准差", "en": "the standard deviation"},
+    {"zh": "与均值 mean 相差不到一个 std 的数所占的比例", "en": "the share of numbers nearer to mean than std"},
+)
+_COUNTS = (
+    {"zh": "最小的结果", "en": "the smallest result"},
+    {"zh": "最大的结果", "en": "the largest result"},
+    {"zh": "保留下来的比例", "en": "the share that is kept"},
+    {"zh": "只有一部分被丢弃的样本数", "en": "the number of samples that are dropped in part"},
+)
 
 CASES = {
     "trunc_normal_": [
         Case(trunc_normal_result, dict(shape=(3, 1, 2))),
         Case(trunc_normal_result, dict(shape=(5,))),
-        Case(trunc_normal_statistics, dict(shape=(150, 100), mean=0.0, std=0.02, a=-2.0, b=2.0, shows=_SHOWS)),
-        Case(trunc_normal_statistics, dict(shape=(3, 50, 100), mean=0.5, std=2.0, a=-1.0, b=4.0, shows=_SHOWS)),
+        Case(trunc_normal_statistics, dict(shape=(150, 100), mean=0.0, std=0.02, a=-2.0, b=2.0), shows=_SHOWS),
+        Case(trunc_normal_statistics, dict(shape=(3, 50, 100), mean=0.5, std=2.0, a=-1.0, b=4.0), shows=_SHOWS),
     ],
     "drop_path": [
         Case(drop_path, dict(shape=(3, 5, 7), p=0.4)),
@@ -299,7 +308,7 @@ CASES = {
             for shape in ((5,), (5, 3), (5, 3, 2), (5, 2, 3, 4))
         ),
         *(
-            Case(drop_path_of_ones, dict(shape=(5000, 2, 3), p=p, shows=_COUNTS), train=True, real_dropout=True)
+            Case(drop_path_of_ones, dict(shape=(5000, 2, 3), p=p), train=True, real_dropout=True, shows=_COUNTS)
             for p in (0.1, 0.4, 0.7)
         ),
     ],

@@ -153,7 +153,9 @@ class Trial:
         if self.exercise is not None:
             mistake = name_mistake(self.exercise, self.cases, actual, place, difference, broken, self.seed)
         error = actual[place]["error"] if difference is None or difference.key == "raised" else None
-        lines = [self._raised(error)] if error else [self._difference(difference)] if difference else []
+        lines = (
+            [self._raised(error)] if error else [self._difference(difference, self.cases[place])] if difference else []
+        )
         lines += self._clue(mistake, error, differences, broken)
         lines.append(self._case(self.cases[place]))
         return Verdict("error" if error else "wrong", "\n".join(lines), mistake.name if mistake else None)
@@ -169,7 +171,7 @@ class Trial:
         if next(iter(differences.values())).key not in ("values", "number", "not_finite", "gradient", "initial_values"):
             return []  # parameters, types and shapes speak for themselves
         modes = {case.train for case in self.cases if case.holds is None and not case.initial}
-        failing = {self.cases[place].train for place in differences}
+        failing = {self.cases[place].train for place in differences if not self.cases[place].initial}
         drops = any("drop" in name for case in self.cases for name in case.options)
         if modes == {True, False} and len(failing) == 1 and drops:
             return [self._say("only_in_training" if failing == {True} else "only_in_evaluation")]
@@ -180,8 +182,10 @@ class Trial:
     def _say(self, key, **values):
         return say(key, self.language, **values)
 
-    def _difference(self, difference):
+    def _difference(self, difference, case):
         values = dict(difference.values)
+        if difference.key == "values" and case.shows:
+            return self._say("statistic", what=case.shows[values["where"][0]][self.language], **values)
         if "place" in values and difference.key != "input_changed":
             values["place"] = self._say("place", place=values["place"]) if values["place"] else ""
         said = self._say(difference.key, **values)
@@ -211,9 +215,11 @@ class Trial:
         return self._say("raised", type=error["type"], message=message, where=where)
 
     def _case(self, case):
-        mode = self._say("mode_train" if case.train else "mode_eval")
-        options = case.describe()
-        return self._say("case", case=f"{options}, " if options else "", mode=mode, seed=self.seed)
+        mode = ""  # plain functions know no mode
+        if any(one.train for one in self.cases):
+            mode = self._say("mode_train" if case.train else "mode_eval")
+        conditions = ", ".join(filter(None, [case.describe(), mode]))
+        return self._say("case" if conditions else "case_seed", case=conditions, seed=self.seed)
 
     def _printed(self, printed):
         printed = printed.strip()

@@ -20,8 +20,8 @@ MESSAGES = {
         "en": "Parameter names differ: {missing} expected, {extra} found. Weights are copied by name, so use the names that the description gives.",
     },
     "parameters_missing": {
-        "zh": "缺少参数 {names}。是没有创建，是放在了普通列表里而没有登记，还是同一个层用了几次？",
-        "en": "Missing parameters: {names}. Not created, kept in a plain list where they are not registered, or one layer used several times?",
+        "zh": "缺少参数 {names}。可能是没有创建，是普通张量而不是参数 (用 self.create_parameter)，放在了普通列表里而没有登记，或者同一个层用了几次。",
+        "en": "Missing parameters: {names}. Not created, a plain tensor instead of a parameter (self.create_parameter), kept in a plain list where they are not registered, or one layer used several times?",
     },
     "parameters_extra": {
         "zh": "多出参数 {names}：这里不应有，或不应训练。",
@@ -68,6 +68,10 @@ MESSAGES = {
         "zh": "{place}形状正确，但数值不同：下标 {where} 处应为 {expected:.6g}，得到 {actual:.6g}；最大误差 {largest:.2g}，{share:.0%} 的数不同。",
         "en": "{place}The shape is right, the values are not: at {where} expected {expected:.6g}, got {actual:.6g}; largest difference {largest:.2g}, {share:.0%} of the numbers differ.",
     },
+    "statistic": {
+        "zh": "抽取很多次，{what}应约为 {expected:.3g}，得到 {actual:.3g}。",
+        "en": "Over many draws, {what} should be about {expected:.3g}, got {actual:.3g}.",
+    },
     "number": {
         "zh": "{place}应为 {expected}，得到 {actual}。",
         "en": "{place}Expected {expected}, got {actual}.",
@@ -91,7 +95,8 @@ MESSAGES = {
     },
     "place": {"zh": "第 {place} 个返回值：", "en": "Result {place}: "},
     "where": {"zh": "\n  {unit}，第 {line} 行：{text}", "en": "\n  {unit}, line {line}: {text}"},
-    "case": {"zh": "测试条件：{case}{mode}，种子 {seed}", "en": "Checked with: {case}{mode}, seed {seed}"},
+    "case": {"zh": "测试条件：{case}，种子 {seed}", "en": "Checked with: {case}, seed {seed}"},
+    "case_seed": {"zh": "测试条件：种子 {seed}", "en": "Checked with: seed {seed}"},
     "mode_train": {"zh": "训练模式", "en": "training mode"},
     "mode_eval": {"zh": "评估模式", "en": "evaluation mode"},
     # judge.py

@@ -186,6 +186,8 @@ def using(model, weights):
 
 def check_finite(loss, epoch, step, learning_rate):
     """Raise a FloatingPointError that says where the loss was lost."""
+    if not math.isfinite(learning_rate):
+        raise FloatingPointError(f"the learning rate is {learning_rate} at step {step} (epoch {epoch})")
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"the loss is {loss} at step {step} (epoch {epoch}), learning rate {learning_rate:.2g}: "

@@ -32,7 +32,7 @@ def learning_curve(history, path=None):
     loss.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     loss.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # 0.02 and not 2 x 10^-2
     loss.yaxis.set_minor_locator(NullLocator())
-    loss.set_title(label("training loss (cross-entropy)", "训练损失 (交叉熵)"), loc="left")
+    loss.set_title(label("training loss", "训练损失"), loc="left")
 
     train = [row["train_accuracy"] for row in history]
     name = label(f"training images: {train[-1]:.1%}", f"训练图像：{train[-1]:.1%}")

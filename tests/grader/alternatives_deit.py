@@ -431,7 +431,7 @@ ALTERNATIVES = [
         "",
         """
         def has_weight_decay(name, parameter):
-            tokens = any(f".{word}." in f".{name}." for word in _UNDECAYED)
+            tokens = any(f".{word}." in f".{name}." for word in {"class_token", "distill_token", "position_embedding"})
             return not (tokens or parameter.ndim <= 1)
         """,
     ),

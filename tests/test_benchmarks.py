@@ -1,0 +1,54 @@
+"""Stored results: complete, and the numbers that texts, README and recipes give are theirs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paddle_vit.training.config import deit_digits
+from paddle_vit.visualize.distillation import CONTENDERS, VARIANTS
+
+ROOT = Path(__file__).parents[1]
+SIZES = (100, 300, 1000)
+
+
+def rows(name):
+    return json.loads((ROOT / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))["rows"]
+
+
+def percent(accuracies):
+    return f"{100 * np.mean(accuracies):.1f} ± {100 * np.std(accuracies, ddof=1):.1f}"
+
+
+def of(name, **keys):
+    return [row["test_accuracy"] for row in rows(name) if all(row[key] == value for key, value in keys.items())]
+
+
+def test_every_run_is_stored_once():
+    for contender in CONTENDERS:
+        for size in SIZES:
+            assert len(of("data_efficiency", contender=contender, train_images=size)) == 3
+    for variant in VARIANTS:
+        assert len(of("deit_digits", variant=variant)) == 3
+    assert len(rows("data_efficiency")) == 3 * len(CONTENDERS) * len(SIZES)
+    assert len(rows("deit_digits")) == 3 * len(VARIANTS)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_tables_in_the_text_are_the_stored_results(language):
+    text = (ROOT / "lessons" / "deit" / f"text.{language}.md").read_text(encoding="utf-8")
+    for contender in CONTENDERS:
+        cells = [percent(of("data_efficiency", contender=contender, train_images=size)) for size in SIZES]
+        assert f" | {' | '.join(cells)} |" in text, contender
+    for variant in VARIANTS:
+        assert f" | {percent(of('deit_digits', variant=variant))} |" in text, variant
+
+
+def test_the_accuracy_that_readme_and_recipe_give_is_the_stored_one():
+    full = of("deit_digits", variant="full")
+    mean = f"{100 * np.mean(full):.1f} %"
+    for name in ("README.md", "README.zh-CN.md"):
+        assert "`deit_digits`" in (text := (ROOT / name).read_text(encoding="utf-8")) and mean in text
+    assert f"{100 * np.mean(full):.2f} %" in deit_digits.__doc__
+    assert "({})".format(", ".join(f"{100 * one:.1f}" for one in full)) in deit_digits.__doc__

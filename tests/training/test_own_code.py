@@ -78,5 +78,5 @@ def test_own_code_that_fails_is_refused_before_the_teacher_is_trained(tmp_path, 
 
     monkeypatch.setattr(engine, "build_teachers", lambda *_: pytest.fail("the teacher was trained"))
     with pytest.raises(RecipeError, match="your own code fails on the first batch: NameError: name 'undefined'"):
-        train("deit_digits", code=[mixup], mixup=0.8, out=tmp_path / "run", **SMALL)
+        train("deit_digits", code=[mixup], mixup=0.8, cutmix=0.0, out=tmp_path / "run", **SMALL)
     assert not (tmp_path / "run").exists()

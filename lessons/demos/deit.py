@@ -236,7 +236,7 @@ check("all")
 
 # %% epochs
 # Epochs of every training below
-EPOCHS = dict(teacher=150, student=150)
+EPOCHS = dict(teacher=120, student=120)
 
 # %% few_digits
 from paddle_vit.training.data import few
@@ -247,7 +247,7 @@ print(np.bincount(few_digits.labels))  # how many of each digit
 
 # %% teacher
 paddle.seed(0)
-taught = train("regnet_digits", train_images=300, epochs=EPOCHS["teacher"], out="runs/teacher")
+taught = train("regnet_digits", train_images=300, epochs=EPOCHS["teacher"], evaluate_every=12, out="runs/teacher")
 teacher = taught.model
 print(f"{taught.test_accuracy:.1%}")
 
@@ -279,7 +279,7 @@ for step in range(8):
     print(step, f"{loss.item():.3f}")
 
 # %% vit_alone
-OPTIONS = dict(train_images=300, epochs=EPOCHS["student"])
+OPTIONS = dict(train_images=300, epochs=EPOCHS["student"], evaluate_every=12)
 OWN = [drop_path, smooth_labels, soft_distillation_loss, hard_distillation_loss, distilled_loss]
 OWN += [mixup, cutmix_box, cutmix, random_erasing, rand_augment]
 OWN += [update_ema, scaled_learning_rate, learning_rate_at, has_weight_decay]

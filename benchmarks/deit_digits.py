@@ -25,6 +25,7 @@ VARIANTS = {
     "no distillation": dict(distillation="none"),
     "no augmentation": dict(rand_augment=0),
     "no mixup and cutmix": dict(mixup=0.0, cutmix=0.0),
+    "no stochastic depth": dict(droppath=0.0),
     "label smoothing": dict(label_smoothing=0.1),
     "random erasing": dict(erasing=0.25),
 }

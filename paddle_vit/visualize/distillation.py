@@ -38,6 +38,7 @@ VARIANTS = {
     "no distillation": ("no distillation (ViT)", "不蒸馏 (ViT)"),
     "no augmentation": ("no RandAugment", "不用 RandAugment"),
     "no mixup and cutmix": ("no mixup, no CutMix", "不用 mixup 和 CutMix"),
+    "no stochastic depth": ("no stochastic depth", "不用随机深度"),
     "label smoothing": ("+ label smoothing", "+ 标签平滑"),
     "random erasing": ("+ random erasing", "+ 随机擦除"),
 }

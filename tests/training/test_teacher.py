@@ -236,7 +236,10 @@ def test_defaults_of_the_parts_are_the_papers():
 
 
 @pytest.mark.slow
-def test_three_seeds_reach_98_percent(tmp_path):
-    """As `paddle-vit train deit_digits` does it, teacher included."""
+def test_three_seeds_reach_97_percent(tmp_path):
+    """As `paddle-vit train deit_digits` does it, teacher included.
+
+    benchmarks/deit_digits.json holds 98.3 %; the bound leaves room for chance, which differs between processors.
+    """
     accuracies = [train("deit_digits", seed=seed, out=tmp_path, quiet=True).test_accuracy for seed in (0, 1, 2)]
-    assert sum(accuracies) / 3 >= 0.98, accuracies
+    assert sum(accuracies) / 3 >= 0.97, accuracies

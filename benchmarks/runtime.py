@@ -1,6 +1,6 @@
 """What the settings of paddle_vit.runtime are worth: each alone taken away, and all, against none.
 
-    python benchmarks/runtime.py [--rounds 5]
+    python benchmarks/runtime.py [--rounds 5] [--only swin]
 
 Measured: the CPU time (user and system) of a forward pass in evaluation without gradients, and of a training step
 (forward, backward, AdamW), on one thread; and the largest memory of the process (resident). Every line of a table is a
@@ -27,6 +27,8 @@ JOBS = [  # model, what, images in a batch, calls
     ("vit_base_patch16_224", "training", 2, 4),
     ("vit_tiny_patch16_224", "forward", 8, 10),
     ("vit_tiny_patch16_224", "training", 8, 5),
+    ("swin_tiny_patch4_window7_224", "forward", 8, 3),
+    ("swin_tiny_patch4_window7_224", "training", 8, 3),
 ]
 
 
@@ -107,6 +109,7 @@ def processor():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="only models with this in their name")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
@@ -115,7 +118,7 @@ def main():
     print(f"processor: {processor()}, {os.cpu_count()} cores; one thread; {args.rounds} rounds, medians")
     for name in SETTINGS:
         print(f"{name}: {runtime.settings()[name]}")
-    for job in JOBS:
+    for job in [job for job in JOBS if args.only in job[0]]:
         seen = {name: [] for name in variants()}
         for _ in range(args.rounds):
             for name, wanted in variants().items():

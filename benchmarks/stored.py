@@ -1,8 +1,10 @@
 """Results of the long benchmarks, kept beside them as JSON: what was measured, with what, and one row a run."""
 
 import json
-import os
+import statistics
 from pathlib import Path
+
+from paddle_vit.training.checkpoint import write_atomically
 
 FOLDER = Path(__file__).parent
 
@@ -20,13 +22,10 @@ def add(name, row, keys, **about):
     rows.sort(key=lambda row: [row[key] for key in keys])
     lines = ",\n".join("  " + json.dumps(row) for row in rows)
     about = "".join(f' "{key}": {json.dumps(value)},\n' for key, value in about.items())
-    beside = FOLDER / f".{name}.{os.getpid()}.tmp"
-    beside.write_text(f'{{\n{about} "rows": [\n{lines}\n ]\n}}\n', encoding="utf-8")
-    os.replace(beside, FOLDER / f"{name}.json")
+    write_atomically(FOLDER / f"{name}.json", f'{{\n{about} "rows": [\n{lines}\n ]\n}}\n'.encode())
 
 
 def mean_and_spread(accuracies):
     """Mean and standard deviation (of a sample) as text, in percent."""
-    mean = sum(accuracies) / len(accuracies)
-    spread = (sum((one - mean) ** 2 for one in accuracies) / max(len(accuracies) - 1, 1)) ** 0.5
-    return f"{100 * mean:5.2f} ± {100 * spread:.2f}"
+    spread = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
+    return f"{100 * statistics.mean(accuracies):5.2f} ± {100 * spread:.2f}"

@@ -8,54 +8,6 @@ import paddle
 import paddle.nn as nn
 
 
-def pair(size):
-    """An int as (size, size); a pair (height, width) as it is."""
-    if isinstance(size, (tuple, list)):
-        height, width = size
-        return int(height), int(width)
-    return int(size), int(size)
-
-
-def patch_grid(image_size, patch_size):
-    """Rows and columns of patches in an image.
-
-    Args:
-        image_size, patch_size: pixels, an int or (height, width).
-
-    Raises:
-        ValueError: the patches do not tile the image.
-    """
-    (height, width), (patch_height, patch_width) = pair(image_size), pair(patch_size)
-    if min(height, width, patch_height, patch_width) < 1 or height % patch_height or width % patch_width:
-        raise ValueError(
-            f"patches of {patch_height}x{patch_width} pixels do not tile an image of {height}x{width}: "
-            f"choose an image_size that is a multiple of patch_size"
-        )
-    return height // patch_height, width // patch_width
-
-
-def head_width(embed_dim, num_heads):
-    """Channels of one attention head, D = C / H.
-
-    Raises:
-        ValueError: the heads do not divide the channels.
-    """
-    if num_heads < 1 or embed_dim % num_heads:
-        raise ValueError(f"embed_dim={embed_dim} cannot be split into num_heads={num_heads} equal heads")
-    return embed_dim // num_heads
-
-
-def check_image(image, image_size, in_channels):
-    """Raise a ValueError unless image is [B, in_channels, height, width] of the size that the model was built for."""
-    expected = [in_channels, *pair(image_size)]
-    if image.ndim != 4 or list(image.shape[1:]) != expected:
-        sizes = ", ".join(str(size) for size in expected)
-        raise ValueError(
-            f"expected images of shape [B, {sizes}], got {list(image.shape)}: resize the images, or build the model "
-            f"with this image_size and in_channels"
-        )
-
-
 def trunc_normal_(parameter, mean=0.0, std=0.02, a=-2.0, b=2.0):
     """Fill parameter in place from the normal distribution N(mean, std^2), cut to the interval [a, b].
 

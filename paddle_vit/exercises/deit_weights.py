@@ -84,6 +84,7 @@ _NAMES = [
     ("patch_embedding.distill_token", [1, 1, 6], False),
     ("patch_embedding.position_embedding", [1, 7, 6], False),
     ("position_embedding.weight", [7, 6], False),  # of an nn.Embedding
+    ("layers.0.blocks.1.attn.relative_position_bias_table", [25, 3], False),  # Swin's
     ("class_token_proj.weight", [6, 5], True),  # a name that only begins so
     ("class_token", [1, 1, 6], False),
     ("head.weight", [6, 7], True),

@@ -7,14 +7,25 @@ from paddle_vit.models.deit import MODELS as DEIT
 from paddle_vit.models.deit import DeiT, DistilledPatchEmbedding
 from paddle_vit.models.regnet import MODELS as REGNET
 from paddle_vit.models.regnet import RegNet
+from paddle_vit.models.swin import MODELS as SWIN
+from paddle_vit.models.swin import SwinTransformer
 from paddle_vit.models.vit import MODELS as VIT
 from paddle_vit.models.vit import VisionTransformer
 
-__all__ = ["DeiT", "DistilledPatchEmbedding", "RegNet", "VisionTransformer", "create_model", "list_models"]
+__all__ = [
+    "DeiT",
+    "DistilledPatchEmbedding",
+    "RegNet",
+    "SwinTransformer",
+    "VisionTransformer",
+    "create_model",
+    "list_models",
+]
 
 _MODELS = {
     **{name: (VisionTransformer, arguments) for name, arguments in VIT.items()},
     **DEIT,
+    **{name: (SwinTransformer, arguments) for name, arguments in SWIN.items()},
     **{name: (RegNet, arguments) for name, arguments in REGNET.items()},
 }
 

@@ -14,15 +14,8 @@ import paddle
 import paddle.nn as nn
 import paddle.nn.functional as F
 
-from paddle_vit.models.layers import (
-    DropPath,
-    check_image,
-    head_width,
-    init_weights,
-    pair,
-    patch_grid,
-    trunc_normal_,
-)
+from paddle_vit.models.layers import DropPath, init_weights, trunc_normal_
+from paddle_vit.models.sizes import check_image, head_width, pair, patch_grid
 
 
 class PatchEmbedding(nn.Layer):

@@ -13,7 +13,6 @@ _PUBLIC = {
     "load_recipe": "config",
     "DEIT_SETTINGS": "config",
     "DATA": "data",
-    "batches": "data",
     **dict.fromkeys(
         (
             "average_teachers",

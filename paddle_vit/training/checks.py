@@ -51,3 +51,9 @@ def check_share(lam):
     """Raise a ValueError unless lam is a share of the image."""
     if not 0.0 <= lam <= 1.0:
         raise ValueError(f"lam must be from 0 to 1, got {lam}: the box, a share 1 - lam, would not fit the image")
+
+
+def check_topk(topk, num_classes):
+    """Raise a ValueError unless so many classes can be looked at."""
+    if not topk or not 1 <= min(topk) <= max(topk) <= num_classes:
+        raise ValueError(f"topk={tuple(topk)}: with {num_classes} classes every k must be from 1 to {num_classes}")

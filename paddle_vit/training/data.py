@@ -53,10 +53,10 @@ def load_digit_classes(first, last):
     return tuple(map(part, load_digits()))
 
 
-def load_large_digits():
-    """The digits enlarged to 16x16 pixels by linear interpolation: the same numbers, at a higher resolution."""
-    at = (np.arange(16) + 0.5) / 2 - 0.5  # centres of the new pixels, counted in old ones
-    weights = np.stack([np.interp(at, np.arange(8), one) for one in np.eye(8)], axis=1).astype(np.float32)  # 16 8
+def load_enlarged_digits(side):
+    """The digits enlarged to side x side pixels by linear interpolation: the same numbers, at a higher resolution."""
+    at = (np.arange(side) + 0.5) * 8 / side - 0.5  # centres of the new pixels, counted in old ones
+    weights = np.stack([np.interp(at, np.arange(8), one) for one in np.eye(8)], axis=1).astype(np.float32)  # side 8
     return tuple(Split(weights @ split.images @ weights.T, split.labels) for split in load_digits())
 
 
@@ -64,7 +64,8 @@ DATA = {
     "digits": Data(in_channels=1, image_size=(8, 8), num_classes=10, load=load_digits, background=0),
     "digits_0_to_4": Data(1, (8, 8), 5, partial(load_digit_classes, 0, 4), background=0),
     "digits_5_to_9": Data(1, (8, 8), 5, partial(load_digit_classes, 5, 9), background=0),
-    "digits_16x16": Data(1, (16, 16), 10, load_large_digits, background=0),
+    "digits_16x16": Data(1, (16, 16), 10, partial(load_enlarged_digits, 16), background=0),
+    "digits_32x32": Data(1, (32, 32), 10, partial(load_enlarged_digits, 32), background=0),
 }
 
 
@@ -112,13 +113,3 @@ def batch_indices(num_images, batch_size, seed, epoch, repeats=1):
     order = np.repeat(order, repeats)[:num_images]
     for start in range(0, num_images, batch_size):
         yield order[start : start + batch_size]
-
-
-def batches(split, batch_size, seed, epoch):
-    """One epoch of batches as they are, see batch_indices.
-
-    Yields:
-        images [B, in_channels, height, width], labels [B]
-    """
-    for chosen in batch_indices(len(split.labels), batch_size, seed, epoch):
-        yield split.images[chosen], split.labels[chosen]

@@ -4,22 +4,23 @@ import dataclasses
 import math
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import paddle
 
 import paddle_vit
-from paddle_vit import models
 from paddle_vit.runtime import copied_transposes
 from paddle_vit.training import recipe as parts
 from paddle_vit.training.augment import training_batches
+from paddle_vit.training.build import build_model, explained
 from paddle_vit.training.checkpoint import save_weights, write_atomically
 from paddle_vit.training.config import RecipeError, dump_recipe, load_recipe
 from paddle_vit.training.data import DATA, few
 from paddle_vit.training.log import RunLog
 from paddle_vit.training.own_code import put_in
-from paddle_vit.training.step import accuracy, train_step
-from paddle_vit.training.teacher import Distillation, build_teachers
+from paddle_vit.training.step import NO_SCALING, accuracy, train_step
+from paddle_vit.training.teacher import Clueless, Distillation, build_teachers
 
 
 @dataclasses.dataclass
@@ -57,7 +58,8 @@ def train(recipe, model=None, *, teacher=None, code=(), out=None, quiet=False, o
     Returns:
         Result. Its history has, for each epoch: epoch (from 1), step, seconds since the start, learning_rate of the last
         step, loss and train_accuracy (means over the epoch, measured before each update, on the images as they were
-        augmented and mixed), images_per_second; and test_accuracy in the epochs in which the test images were looked at.
+        augmented and mixed), images_per_second; and in the epochs in which the test images were looked at test_accuracy
+        and, with more than five classes, test_top5 (the label is among the five highest logits).
         With averaged weights (ema) test_accuracy is theirs, and test_accuracy_raw that of the weights themselves.
 
     In out: config.yaml, metrics.jsonl (the history, a line an epoch), weights.safetensors (of the last epoch with a
@@ -96,6 +98,9 @@ def run(recipe, model, teacher, own_code, out, quiet, on_epoch=None):
     write_atomically(out / "config.yaml", (origin(given) + dump_recipe(recipe)).encode())
 
     optimizer = make_optimizer(recipe, model)
+    precision = precision_here(recipe.precision, quiet)
+    scaler = paddle.amp.GradScaler(init_loss_scaling=2.0**16) if precision == "float16" else NO_SCALING
+    settings = dict(precision=precision, scaler=scaler, max_norm=recipe.clip or math.inf)
     averages = {name: value.clone() for name, value in model.state_dict().items()} if recipe.ema else None
     peak = recipe.learning_rate
     if recipe.scale_from:
@@ -112,18 +117,16 @@ def run(recipe, model, teacher, own_code, out, quiet, on_epoch=None):
                 step += 1
                 optimizer.set_lr(learning_rate)
                 paddle.seed(seed_of(recipe.seed, step))  # dropout draws the same after any restart
-                images, targets = paddle.to_tensor(images), paddle.to_tensor(targets)
-                criterion = distillation.criterion(images) if distillation else parts.soft_cross_entropy
-                loss, logits = train_step(model, images, targets, optimizer, criterion)
+                for part in split_batch(images, targets, recipe.accumulate):
+                    loss, right = train_part(model, optimizer, distillation, settings, part)
+                    check_finite(loss, epoch, step, learning_rate)
+                    log.step(step, learning_rate, len(part.targets), loss, right)
                 if averages is not None:
                     parts.update_ema(averages, model, parts.ema_decay_at(step, recipe.ema))
-                loss = loss.item()
-                check_finite(loss, epoch, step, learning_rate)
-                log.step(step, learning_rate, len(targets), loss, accuracy(logits, targets.argmax(axis=-1))[0])
             measured = {}
             if epoch % recipe.evaluate_every == 0 or epoch == recipe.epochs:
                 with using(model, averages):
-                    measured["test_accuracy"] = evaluate(model, test_split)
+                    measured.update(accuracies_of(model, test_split, data.num_classes))
                     save_weights(model, out / "weights.safetensors")
                 if averages is not None:
                     measured["test_accuracy_raw"] = evaluate(model, test_split)
@@ -134,6 +137,55 @@ def run(recipe, model, teacher, own_code, out, quiet, on_epoch=None):
         model.set_state_dict(averages)
     model.eval()
     return Result(test_accuracy=measured["test_accuracy"], out=out, history=log.history, model=model)
+
+
+class Part(NamedTuple):
+    """Some images of a batch, as arrays."""
+
+    images: np.ndarray
+    targets: np.ndarray
+    share: float  # how much of the batch it is
+    update: bool  # whether it is the last one
+
+
+def split_batch(images, targets, parts):
+    """Cut a batch into so many parts of nearly equal size; into fewer where it has fewer images.
+
+    Yields:
+        Part
+    """
+    size, total = math.ceil(len(targets) / parts), len(targets)
+    for start in range(0, total, size):
+        stop = min(start + size, total)
+        yield Part(images[start:stop], targets[start:stop], (stop - start) / total, stop == total)
+
+
+def train_part(model, optimizer, distillation, settings, part):
+    """train_step with one part of a batch.
+
+    Args:
+        distillation: Distillation or None.
+        settings: of train_step: precision, scaler, max_norm.
+        part: Part
+
+    Returns:
+        loss, and the share of its images that were classified right, as numbers
+    """
+    images, targets = paddle.to_tensor(part.images), paddle.to_tensor(part.targets)
+    criterion = distillation.criterion(images) if distillation else parts.soft_cross_entropy
+    loss, logits = train_step(
+        model, images, targets, optimizer, criterion, share=part.share, update=part.update, **settings
+    )
+    return loss.item(), accuracy(logits, targets.argmax(axis=-1))[0]
+
+
+def precision_here(precision, quiet):
+    """The precision that this device can compute in; another than the wanted one is said aloud."""
+    if precision == "float32" or paddle.get_device() != "cpu":
+        return precision
+    if not quiet:
+        print(f"precision={precision}: on a CPU everything is computed in float32")
+    return "float32"
 
 
 def check_train_images(wanted, there):
@@ -159,15 +211,22 @@ def make_distillation(recipe, data, teacher, out, quiet):
 
 
 def try_batch(recipe, data, model, split):
-    """The first batch, its loss and the averaged weights, with a teacher that knows nothing; nothing of it is kept."""
-    images, targets = map(paddle.to_tensor, next(training_batches(split, recipe, data, epoch=1)))
+    """The first batch with a learning rate of 0 and a teacher that knows nothing, and the averaged weights. Nothing of it
+    is kept."""
+    images, targets = next(training_batches(split, recipe, data, epoch=1))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    optimizer = make_optimizer(recipe, model)
+    optimizer.set_lr(0.0)
+    know_nothing = None
+    if recipe.distillation != "none":
+        know_nothing = Distillation(
+            [Clueless(data.num_classes)] * 2, recipe.distillation, recipe.alpha, recipe.temperature
+        )
     model.train()
-    with paddle.no_grad():
-        outputs = model(images)
-        if recipe.distillation != "none":
-            teacher = parts.average_teachers([paddle.zeros_like(targets)] * 2)
-            parts.distilled_loss(outputs, targets, teacher, recipe.distillation, recipe.alpha, recipe.temperature)
-        parts.update_ema({name: value.clone() for name, value in model.state_dict().items()}, model, 0.5)
+    for part in split_batch(images, targets, recipe.accumulate):
+        train_part(model, optimizer, know_nothing, dict(max_norm=recipe.clip or math.inf), part)
+    parts.update_ema({name: value.clone() for name, value in before.items()}, model, 0.5)
+    model.set_state_dict(before)
 
 
 @contextmanager
@@ -220,79 +279,11 @@ def seed_of(seed, step):
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
 
 
-def build_model(recipe, data, model=None):
-    """The model to train, after a trial of two images.
-
-    Args:
-        recipe: Recipe
-        data: Data, which decides sizes and classes.
-        model: as in train.
-
-    Raises:
-        RecipeError: it cannot be built, or does not map images [2, channels, height, width] to logits [2, classes].
-    """
-    model = model if model is not None else getattr(models, recipe.model_class)
-    if isinstance(model, type) and issubclass(model, paddle.nn.Layer):
-        with explained(f"{model.__name__} cannot be built"):
-            model = model(**data.model_arguments(), **recipe.model_arguments)
-    if not isinstance(model, paddle.nn.Layer):
-        raise RecipeError(f"model must be a paddle.nn.Layer or a class of them, not {model!r}")
-    if not any(not parameter.stop_gradient for parameter in model.parameters()):
-        raise RecipeError(f"{type(model).__name__} has no parameters to train: did its constructor create its layers?")
-    model.eval()
-    shape, wanted = [2, data.in_channels, *data.image_size], [2, data.num_classes]
-    with explained(f"{type(model).__name__} fails on images {shape}"), paddle.no_grad():
-        logits = model(paddle.zeros(shape))
-    if not isinstance(logits, paddle.Tensor):
-        raise RecipeError(f"{type(model).__name__} must return logits {wanted}, not {type(logits).__name__}")
-    if list(logits.shape) != wanted:
-        raise RecipeError(
-            f"{type(model).__name__} must map images {shape} to logits {wanted}, not {list(logits.shape)}"
-        )
-    with explained(f"{type(model).__name__} fails on images {shape} in training"), paddle.no_grad():
-        check_training_outputs(model, paddle.zeros(shape), recipe.distillation)
-    return model
-
-
-def check_training_outputs(model, images, distillation):
-    """Raise a RecipeError unless a model has two outputs in training where there is a teacher, and else one."""
-    # batch norms count what they see in training, in what Paddle keeps among the parameters
-    statistics = {name: value.clone() for name, value in model.state_dict().items() if value.stop_gradient}
-    model.train()
-    outputs = model(images)
-    for name, value in statistics.items():
-        model.state_dict()[name].set_value(value)
-    model.eval()
-    name, two = type(model).__name__, isinstance(outputs, (tuple, list)) and len(outputs) == 2
-    if distillation != "none" and not two:
-        raise RecipeError(
-            f"distillation={distillation} needs a model that returns two logits in training, as DeiT does; {name} returns "
-            f"{type(outputs).__name__}: train it with distillation=none"
-        )
-    if distillation == "none" and two:
-        raise RecipeError(
-            f"{name} returns two logits in training, the second for a teacher: choose distillation=hard or soft"
-        )
-
-
-@contextmanager
-def explained(what):
-    """Turn any exception of somebody's model into a RecipeError that says what was tried; the cause stays attached."""
-    try:
-        yield
-    except RecipeError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())  # Paddle's messages go over many lines
-        raise RecipeError(f"{what}: {type(error).__name__}: {reason}") from error
-
-
 def make_optimizer(recipe, model):
     """AdamW (Loshchilov & Hutter, ICLR 2019) over what is to be trained, with weight decay where it belongs."""
     trained = [(name, p) for name, p in model.named_parameters() if not p.stop_gradient]
-    decayed = {
-        p.name for name, p in trained if parts.has_weight_decay(name, p)
-    }  # Paddle asks by its own name, linear_0.w_0
+    # Paddle asks by its own names, such as linear_0.w_0
+    decayed = {p.name for name, p in trained if parts.has_weight_decay(name, p)}
     optimizer = paddle.optimizer.AdamW(
         learning_rate=recipe.learning_rate,
         parameters=[p for _, p in trained],
@@ -305,11 +296,27 @@ def make_optimizer(recipe, model):
 
 def evaluate(model, split, batch_size=256):
     """Share of the images in a split that a model classifies right, from 0 to 1."""
+    return topk_accuracy(model, split, (1,), batch_size)[0]
+
+
+def topk_accuracy(model, split, topk=(1, 5), batch_size=256):
+    """For each k the share of the images in a split whose label is among the model's k highest logits.
+
+    Returns:
+        list of floats from 0 to 1
+    """
     model.eval()
-    right = 0.0
+    hits = [0.0] * len(topk)
     with paddle.no_grad():
         for start in range(0, len(split.labels), batch_size):
             images = paddle.to_tensor(split.images[start : start + batch_size])
             labels = paddle.to_tensor(split.labels[start : start + batch_size])
-            right += accuracy(model(images), labels)[0] * len(labels)
-    return right / len(split.labels)
+            shares = accuracy(model(images), labels, topk)
+            hits = [hit + share * len(labels) for hit, share in zip(hits, shares, strict=True)]
+    return [hit / len(split.labels) for hit in hits]
+
+
+def accuracies_of(model, split, num_classes):
+    """What the history says of the test images: test_accuracy, and test_top5 where there are more than five classes."""
+    topk = (1, 5) if num_classes > 5 else (1,)
+    return dict(zip(("test_accuracy", "test_top5"), topk_accuracy(model, split, topk), strict=False))

@@ -10,7 +10,9 @@ _MODULES = (
     "paddle_vit.models.layers",
     "paddle_vit.models.vit",
     "paddle_vit.models.deit",
+    "paddle_vit.models.swin",
     "paddle_vit.training.recipe",
+    "paddle_vit.training.step",
 )
 
 

@@ -382,9 +382,9 @@ def learning_rate_at(progress, peak, warmup=0.0, minimum=0.0):
 def has_weight_decay(name, parameter):
     """Whether weight decay acts on a parameter: on weight matrices and kernels only.
 
-    Biases and the parameters of norms (one axis), tokens and position embeddings (class_token, distill_token and
-    position_embedding, as one part of the name between dots) are left alone: decay would pull them to zero although they
-    do not multiply an input.
+    Biases and the parameters of norms (one axis), tokens and positions (class_token, distill_token, position_embedding and
+    Swin's relative_position_bias_table, as one part of the name between dots) are left alone: decay would pull them to
+    zero although they do not multiply an input.
 
     Args:
         name: structured name, as in model.named_parameters(): "encoder.layers.0.attn.qkv.weight".
@@ -393,5 +393,5 @@ def has_weight_decay(name, parameter):
     Returns:
         bool
     """
-    undecayed = {"class_token", "distill_token", "position_embedding"}
+    undecayed = {"class_token", "distill_token", "position_embedding", "relative_position_bias_table"}
     return parameter.ndim > 1 and not undecayed & set(name.split("."))

@@ -8,7 +8,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from paddle_vit.models.layers import drop_path, pair, patch_grid
+from paddle_vit.models.layers import drop_path
+from paddle_vit.models.sizes import pair, patch_grid
 from paddle_vit.visualize import TEST, TRAIN, displayed, finish, label, new_figure, without_ticks
 
 QKV = {"q": "#4477aa", "k": "#ccbb44", "v": "#aa3377"}  # told apart by colour-blind readers

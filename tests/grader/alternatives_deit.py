@@ -408,7 +408,7 @@ ALTERNATIVES = [
         """
         def has_weight_decay(name, parameter):
             for part in name.split('.'):
-                if part in ('class_token', 'distill_token', 'position_embedding'):
+                if part in ('class_token', 'distill_token', 'position_embedding', 'relative_position_bias_table'):
                     return False
             if len(parameter.shape) == 1:
                 return False
@@ -421,7 +421,7 @@ ALTERNATIVES = [
         "import re\n",
         """
         def has_weight_decay(name, p):
-            special = re.search(r'(^|\\.)(class_token|distill_token|position_embedding)(\\.|$)', name)
+            special = re.search(r'(^|\\.)(class_token|distill_token|position_embedding|relative_position_bias_table)(\\.|$)', name)
             return p.ndim >= 2 and special is None
         """,
     ),
@@ -431,7 +431,8 @@ ALTERNATIVES = [
         "",
         """
         def has_weight_decay(name, parameter):
-            tokens = any(f".{word}." in f".{name}." for word in {"class_token", "distill_token", "position_embedding"})
+            words = "class_token", "distill_token", "position_embedding", "relative_position_bias_table"
+            tokens = any(f".{word}." in f".{name}." for word in words)
             return not (tokens or parameter.ndim <= 1)
         """,
     ),

@@ -403,7 +403,8 @@ WRONG_ANSWERS = [
         "the rate instead of a truth value",
         """
         def has_weight_decay(name, parameter):
-            return 0.05 if parameter.ndim > 1 and not {"class_token", "distill_token", "position_embedding"} & set(name.split(".")) else 0.0
+            words = {"class_token", "distill_token", "position_embedding", "relative_position_bias_table"}
+            return 0.05 if parameter.ndim > 1 and not words & set(name.split(".")) else 0.0
         """,
     ),
 ]

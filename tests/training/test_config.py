@@ -123,6 +123,32 @@ def test_refused_changes(changes, text):
         load_recipe("vit_digits", **changes)
 
 
+@pytest.mark.parametrize(
+    "changes,text",
+    [
+        (dict(depths=2), r"depths must be a list of whole numbers above 0, not 2"),
+        (dict(num_heads=[2, 0]), r"num_heads must be a list of whole numbers above 0, not \[2, 0\]"),
+        (dict(num_heads="2,4"), "num_heads must be a list of whole numbers above 0"),
+        (dict(window_size=0), "window_size must be at least 1, not 0"),
+        (dict(window=3), "no setting 'window': did you mean window_size"),
+        (dict(accumulate=0), "accumulate must be at least 1, not 0"),
+        (dict(clip=-1.0), "clip must be 0 or more, not -1.0"),
+        (dict(precision="half"), "precision must be float32, float16 or bfloat16, not half"),
+        (dict(absolute_position=1), r"absolute_position must be true or false \(bool\), not 1"),
+    ],
+)
+def test_refused_changes_of_swin_and_its_step(changes, text):
+    with pytest.raises(RecipeError, match=text):
+        load_recipe("swin_digits", **changes)
+
+
+def test_lists_of_stages_go_to_yaml_and_back(tmp_path):
+    recipe = load_recipe("swin_digits", **parse_changes(["depths=[1, 2, 1]", "num_heads=[1, 2, 4]", "accumulate=4"]))
+    assert recipe.model_arguments["depths"] == (1, 2, 1) and recipe.accumulate == 4
+    (tmp_path / "config.yaml").write_text(dump_recipe(recipe))
+    assert load_recipe(tmp_path / "config.yaml") == recipe
+
+
 def test_a_recipe_of_nonsense_cannot_be_made():
     fields = {field.name: getattr(load_recipe("vit_digits"), field.name) for field in dataclasses.fields(Recipe)}
     assert Recipe(**fields) == load_recipe("vit_digits")

@@ -17,8 +17,9 @@ import pytest
 import paddle_vit
 from paddle_vit.models import VisionTransformer
 from paddle_vit.training import engine, evaluate, load_recipe, load_weights_file
+from paddle_vit.training.build import build_model
 from paddle_vit.training.data import DATA, load_digits
-from paddle_vit.training.engine import build_model, make_optimizer, train
+from paddle_vit.training.engine import make_optimizer, train
 
 TINY = dict(epochs=2, batch_size=128, embed_dim=8, depth=1, num_heads=2, evaluate_every=1)
 DIGITS = DATA["digits"]
@@ -79,9 +80,9 @@ def test_learning_rate_follows_the_recipe(tmp_path, monkeypatch):
 
 
 def spy(function, look):
-    def call(*args):
+    def call(*args, **named):
         look(*args)
-        return function(*args)
+        return function(*args, **named)
 
     return call
 
@@ -124,8 +125,8 @@ def test_each_step_draws_from_its_own_seed(tmp_path, monkeypatch):
     first = tiny(tmp_path, **options)
     step = engine.train_step
 
-    def draw_more(*args):
-        result = step(*args)
+    def draw_more(*args, **named):
+        result = step(*args, **named)
         paddle.rand([7])
         return result
 
@@ -138,7 +139,7 @@ def test_trains_in_training_mode_and_tests_in_eval_mode(tmp_path, monkeypatch):
     monkeypatch.setattr(
         engine, "train_step", spy(engine.train_step, lambda m, *_: modes["train_step"].append(m.training))
     )
-    monkeypatch.setattr(engine, "evaluate", spy(engine.evaluate, lambda m, _: modes["accuracy"].append(m)))
+    monkeypatch.setattr(engine, "topk_accuracy", spy(engine.topk_accuracy, lambda m, *_: modes["accuracy"].append(m)))
     result = tiny(tmp_path, epochs=3, dropout=0.5)
     assert modes["train_step"] == [True] * 33 and modes["accuracy"] == [result.model] * 3
     result.model.train()
@@ -291,7 +292,7 @@ class Empty(nn.Layer):
         (Unfinished, r"Unfinished fails on images \[2, 1, 8, 8\]: NotImplementedError: TODO 1.9 VisionTransformer.f"),
         (nn.Linear(8, 9), r"Linear must map images \[2, 1, 8, 8\] to logits \[2, 10\], not \[2, 1, 8, 9\]"),
         (nn.Linear(7, 10), r"Linear fails on images \[2, 1, 8, 8\]: ValueError: "),
-        (TwoOutputs, r"TwoOutputs must return logits \[2, 10\], not tuple"),
+        (TwoOutputs, r"TwoOutputs must map images \[2, 1, 8, 8\] to logits \[2, 10\], not tuple"),
         (Empty, "Empty has no parameters to train"),
         (nn.Linear, "Linear cannot be built: TypeError: .*image_size"),
         (VisionTransformer(image_size=16, patch_size=4, num_classes=10, depth=1), r"expected images of shape"),
@@ -322,6 +323,60 @@ def test_settings_are_refused_before_data_is_read(tmp_path, monkeypatch, changes
     with pytest.raises(paddle_vit.training.RecipeError, match=text):
         tiny(tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
+
+
+# -- the step's settings ------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_in_parts_trains_like_the_whole(tmp_path, monkeypatch):
+    """1,297 images in batches of 128 leave 17 for the last one: parts of 6, 6 and 5."""
+    whole = tiny(tmp_path, epochs=1)
+    calls = []
+    step = engine.train_step
+
+    def counted(model, images, *args, share, update, **named):
+        calls.append((len(images), share, update))
+        return step(model, images, *args, share=share, update=update, **named)
+
+    monkeypatch.setattr(engine, "train_step", counted)
+    parted = tiny(tmp_path, epochs=1, accumulate=3)
+    assert calls[:3] == [(43, 43 / 128, False), (43, 43 / 128, False), (42, 42 / 128, True)]
+    assert [(count, update) for count, _, update in calls[-3:]] == [(6, False), (6, False), (5, True)]
+    assert len(calls) == 33
+    for key in ("loss", "train_accuracy", "test_accuracy", "step"):
+        assert parted.history[0][key] == pytest.approx(whole.history[0][key], rel=1e-3, abs=2e-3)
+
+
+def test_more_parts_than_images_are_as_many_as_there_are(tmp_path, monkeypatch):
+    shares = []
+    step = engine.train_step
+    monkeypatch.setattr(engine, "train_step", lambda *a, **n: shares.append(n["share"]) or step(*a, **n))
+    tiny(tmp_path, epochs=1, batch_size=4, accumulate=9, train_images=6)
+    assert shares == [0.25] * 4 + [0.5] * 2
+
+
+def test_gradients_are_clipped_by_the_recipe(tmp_path, monkeypatch):
+    longest = []
+    step = engine.train_step
+    monkeypatch.setattr(engine, "train_step", lambda *a, **n: longest.append(n["max_norm"]) or step(*a, **n))
+    free, clipped = (tiny(tmp_path, epochs=1, clip=clip, train_images=200) for clip in (0.0, 1e-3))
+    assert longest == [math.inf] * 2 + [1e-3] * 2
+    assert not equal(weights(free.model), weights(clipped.model))
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_mixed_precision_changes_nothing_on_a_cpu_and_says_so(tmp_path, capsys, precision):
+    options = dict(TINY, epochs=1, train_images=200)
+    plain = tiny(tmp_path / "a", **options)
+    mixed = train("vit_digits", out=tmp_path / "b", precision=precision, **options)
+    assert equal(weights(plain.model), weights(mixed.model))
+    assert f"precision={precision}: on a CPU everything is computed in float32" in capsys.readouterr().out
+
+
+def test_the_history_counts_the_five_best(tmp_path):
+    row = tiny(tmp_path, epochs=1).history[-1]
+    assert row["test_accuracy"] < row["test_top5"] <= 1
+    assert "test_top5" not in tiny(tmp_path, epochs=1, data="digits_0_to_4").history[-1], "five classes: always 1"
 
 
 # -- the optimizer and the count of right answers ---------------------------------------------------------------------
@@ -363,10 +418,10 @@ def test_a_loss_that_is_not_finite_names_step_and_learning_rate(tmp_path):
 def test_interrupted_in_the_second_epoch(tmp_path, monkeypatch):
     steps = iter(range(15))
 
-    def interrupted(*args):
+    def interrupted(*args, **named):
         if next(steps, None) is None:
             raise KeyboardInterrupt
-        return step(*args)
+        return step(*args, **named)
 
     step = engine.train_step
     monkeypatch.setattr(engine, "train_step", interrupted)

@@ -38,7 +38,7 @@ def test_all_is_put_back_after_an_error():
     assert parts.mixup is before and augment.parts.mixup is before
 
 
-@pytest.mark.parametrize("name", ["mixupp", "np", "train_step"])
+@pytest.mark.parametrize("name", ["mixupp", "np", "train_part"])
 def test_a_name_that_no_lesson_has_is_refused(name):
     def own():
         pass

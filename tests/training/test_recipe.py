@@ -114,6 +114,7 @@ def test_weight_decay_spares_other_ways_to_hold_tokens():
 
     assert not has_weight_decay("patch_embedding.position_embedding.weight", Shape(2))  # an nn.Embedding
     assert not has_weight_decay("distill_token", Shape(3))
+    assert not has_weight_decay("layers.0.blocks.0.attn.relative_position_bias_table", Shape(2))
     assert not has_weight_decay("norm.weight", Shape(1))
     assert has_weight_decay("patch_embedding.weight", Shape(4))
 

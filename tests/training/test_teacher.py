@@ -11,6 +11,7 @@ from paddle_vit.models import DeiT, VisionTransformer, create_model
 from paddle_vit.training import Distillation, RecipeError, engine, load_recipe, save_weights
 from paddle_vit.training import recipe as parts
 from paddle_vit.training.config import DEIT_SETTINGS
+from paddle_vit.training.data import DATA, load_enlarged_digits
 from paddle_vit.training.engine import train
 from paddle_vit.training.teacher import from_vision
 
@@ -52,9 +53,9 @@ def test_the_teacher_sees_what_the_student_sees_and_is_not_trained(tmp_path, mon
     watched, images = Watched(), []
     before = weights(watched)
 
-    def spy(model, batch, *rest):
+    def spy(model, batch, *rest, **named):
         images.append(batch.numpy())
-        return step(model, batch, *rest)
+        return step(model, batch, *rest, **named)
 
     step = engine.train_step
     monkeypatch.setattr(engine, "train_step", spy)
@@ -124,8 +125,27 @@ def test_a_network_of_paddle_vision_from_a_file(tmp_path):
         run(tmp_path, **{**changes, "teacher": "paddle.vision.models.mobilenet_v1"})
 
 
-def test_mean_of_several_teachers(tmp_path):
-    assert run(tmp_path, teacher=[teacher(), Watched()]).test_accuracy >= 0
+def test_a_network_of_paddle_vision_teaches(tmp_path, monkeypatch):
+    """From the setting to the trained student, on images as large as LeNet wants them."""
+    large = DATA["digits"]._replace(image_size=(28, 28), load=lambda: load_enlarged_digits(28))
+    monkeypatch.setitem(DATA, "digits", large)
+    save_weights(paddle.vision.models.LeNet(num_classes=10), tmp_path / "teacher.safetensors")
+    settings = dict(teacher="paddle.vision.models.LeNet", teacher_weights=str(tmp_path / "teacher.safetensors"))
+    asked = []
+    forward = paddle.vision.models.LeNet.forward
+    monkeypatch.setattr(
+        paddle.vision.models.LeNet, "forward", lambda self, x: asked.append(x.shape) or forward(self, x)
+    )
+    result = run(tmp_path, patch_size=7, train_images=100, batch_size=50, **settings)
+    assert [list(shape) for shape in asked[1:]] == [[50, 1, 28, 28]] * 2, "after the trial, both batches"
+    assert result.history[-1]["loss"] > 0
+
+
+def test_several_teachers_are_all_asked(tmp_path):
+    one, other = Watched(), Watched()
+    run(tmp_path, teacher=[one, other])
+    assert len(one.seen) == len(other.seen) == 3, "the trial and two batches"
+    assert all(np.array_equal(a[0], b[0]) for a, b in zip(one.seen, other.seen, strict=True))
 
 
 @pytest.mark.parametrize(

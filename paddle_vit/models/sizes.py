@@ -1,5 +1,7 @@
 """Sizes of images, patches, heads and windows: what follows from them, and a clear error for what cannot be right."""
 
+import numbers
+
 
 def pair(size):
     """An int as (size, size); a pair (height, width) as it is."""
@@ -78,23 +80,24 @@ def check_window(window_size):
     Raises:
         ValueError: it is not a whole number of at least 1.
     """
-    if not isinstance(window_size, int) or window_size < 1:
+    if not isinstance(window_size, numbers.Integral) or isinstance(window_size, bool) or window_size < 1:
         raise ValueError(f"window_size must be a whole number of at least 1, got {window_size!r}")
     return window_size
 
 
 def check_stages(depths, num_heads):
     """Raise a ValueError unless every stage has a depth and a number of heads."""
-    if not depths or len(depths) != len(num_heads):
+    lists = all(isinstance(one, (list, tuple)) for one in (depths, num_heads))
+    if not lists or not depths or len(depths) != len(num_heads) or min(depths) < 0:
         raise ValueError(
-            f"depths={tuple(depths)} and num_heads={tuple(num_heads)} must have one entry for each stage, and at least one"
+            f"depths={depths} and num_heads={num_heads} must be lists with one entry for each stage, and at least one stage"
         )
 
 
 def check_mask(windows, mask):
     """Raise a ValueError unless a mask [nW, N, N] fits windows [B*nW, N, C]: as many tokens, and nW divides B*nW."""
     count, tokens = windows.shape[:2]
-    if mask.ndim != 3 or list(mask.shape[1:]) != [tokens, tokens] or count % mask.shape[0]:
+    if mask.ndim != 3 or list(mask.shape[1:]) != [tokens, tokens] or not mask.shape[0] or count % mask.shape[0]:
         raise ValueError(
             f"a mask for windows {list(windows.shape)} must be [nW, {tokens}, {tokens}], where nW windows make an image "
             f"and divide {count}; got {list(mask.shape)}"

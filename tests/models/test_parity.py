@@ -1,8 +1,8 @@
-"""The references are the papers' models: they agree with transformers' ViT and DeiT, with the same weights, in outputs and
-gradients.
+"""The references are the papers' models: they agree with transformers' ViT, DeiT and Swin, with the same weights, in
+outputs and gradients.
 
-fixtures/make_vit_fixtures.py and make_deit_fixtures.py made the expected values. Here neither torch nor transformers is
-needed.
+fixtures/make_vit_fixtures.py, make_deit_fixtures.py and make_swin_fixtures.py made the expected values. Here neither torch
+nor transformers is needed.
 """
 
 import json
@@ -14,12 +14,13 @@ import paddle.nn as nn
 import paddle.nn.functional as F
 import pytest
 
-from paddle_vit.models import DeiT, DistilledPatchEmbedding, VisionTransformer, vit
+from paddle_vit.models import DeiT, DistilledPatchEmbedding, SwinTransformer, VisionTransformer, swin, vit
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TOLERANCE = 2e-5  # of the largest value. Right: below 2e-6. A wrong epsilon or the tanh GELU: above 1e-4, tested below
 NAMES = ["vit_faint", "vit_no_qkv_bias", "vit_oblong", "vit_resized"]
 DEIT_NAMES = ["deit_faint", "deit_oblong", "deit_resized"]
+SWIN_NAMES = ["swin_faint", "swin_last_stage", "swin_padded", "swin_positions", "swin_shifted"]
 
 
 def load(name):
@@ -29,15 +30,16 @@ def load(name):
 
 def build(arrays, kind=VisionTransformer):
     """Our model with their weights; every name and shape has to fit."""
-    model = kind(**json.loads(str(arrays["config"])))
+    config = json.loads(str(arrays["config"]))
+    model = kind(**config)
     weights = {key.removeprefix("weights/"): value for key, value in arrays.items() if key.startswith("weights/")}
     parameters = dict(model.named_parameters())
     assert {name: p.shape for name, p in parameters.items()} == {name: list(w.shape) for name, w in weights.items()}
     for name, parameter in parameters.items():
         parameter.set_value(weights[name])
-    height, width = arrays["image"].shape[2:]
-    if model.patch_embedding.image_size != (height, width):
-        model.set_image_size((height, width))
+    size = list(arrays["image"].shape[2:])
+    if size != config["image_size"]:
+        model.set_image_size(size)
     model.eval()
     return model
 
@@ -79,10 +81,12 @@ def deit_errors(model, arrays):
     return result
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_logits_and_gradient(name):
+@pytest.mark.parametrize(
+    "name,kind", [(name, VisionTransformer) for name in NAMES] + [(name, SwinTransformer) for name in SWIN_NAMES]
+)
+def test_logits_and_gradient(name, kind):
     arrays = load(name)
-    logits, gradient = errors(build(arrays), arrays)
+    logits, gradient = errors(build(arrays, kind), arrays)
     assert logits < TOLERANCE, f"logits differ from transformers' by {logits:.2g} of the largest"
     assert gradient < TOLERANCE, f"the image's gradient differs from transformers' by {gradient:.2g} of the largest"
 
@@ -95,8 +99,8 @@ def test_logits_and_gradients_of_deit(name):
 
 
 def test_fixtures_are_complete_and_small():
-    files = sorted(FIXTURES.glob("deit_*.npz")) + sorted(FIXTURES.glob("vit_*.npz"))
-    assert [file.stem for file in files] == DEIT_NAMES + NAMES
+    files = [file for family in ("deit", "swin", "vit") for file in sorted(FIXTURES.glob(f"{family}_*.npz"))]
+    assert [file.stem for file in files] == DEIT_NAMES + SWIN_NAMES + NAMES
     for file in files:
         assert file.stat().st_size < 200_000, file
         for key, array in load(file.stem).items():
@@ -207,3 +211,86 @@ def test_sees_one_prefix_token_for_two(monkeypatch):
 
     monkeypatch.setattr(vit, "resize_position_embedding", wrong)
     assert all(size > 100 * TOLERANCE for size in deit_errors(build(arrays, DeiT), arrays).values())
+
+
+@pytest.mark.parametrize("kind", ["patch_embed.norm", "attn_norm", "mlp_norm", "downsample.norm", "last"])
+@pytest.mark.parametrize("epsilon", [1e-6, 1e-12])
+def test_sees_a_wrong_epsilon_in_swin(kind, epsilon):
+    arrays = load("swin_faint")
+    model = build(arrays, SwinTransformer)
+    norms = {name: layer for name, layer in model.named_sublayers() if isinstance(layer, nn.LayerNorm)}
+    wrong = [model.norm] if kind == "last" else [layer for name, layer in norms.items() if name.endswith(kind)]
+    assert wrong
+    for layer in wrong:
+        layer._epsilon = epsilon
+    assert max(errors(model, arrays)) > 5 * TOLERANCE
+
+
+def swapped_offsets(window_size):
+    """relative_position_index with rows and columns exchanged."""
+    return RIGHT_INDEX(window_size).reshape([window_size] * 4).transpose([1, 0, 3, 2]).reshape([window_size**2] * 2)
+
+
+def rows_first(self, x):
+    """PatchMerging.forward in the order of reading."""
+    x = swin.pad_to_windows(x, 2)
+    corners = [x[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    return self.reduction(self.norm(paddle.concat(corners, axis=-1)))
+
+
+RIGHT_INDEX = swin.relative_position_index
+RIGHT_MASK = swin.shifted_window_mask
+RIGHT_SHIFT = swin.cyclic_shift
+RIGHT_ATTEND = swin.SwinTransformerBlock.attend
+SLIPS = {
+    "the index from i to j": ("relative_position_index", lambda M: RIGHT_INDEX(M).t()),
+    "rows and columns in the index": ("relative_position_index", swapped_offsets),
+    "no mask": ("shifted_window_mask", lambda *sizes: 0 * RIGHT_MASK(*sizes)),
+    "the shift the other way": ("cyclic_shift", lambda x, shift_size: RIGHT_SHIFT(x, -shift_size)),
+    "no shift": ("cyclic_shift", lambda x, shift_size: x),
+}
+
+
+@pytest.mark.parametrize("name", SWIN_NAMES)
+@pytest.mark.parametrize("slip", SLIPS)
+def test_sees_slips_in_windows(slip, name, monkeypatch):
+    monkeypatch.setattr(swin, *SLIPS[slip])
+    arrays = load(name)
+    assert max(errors(build(arrays, SwinTransformer), arrays)) > 50 * TOLERANCE
+
+
+@pytest.mark.parametrize("name", SWIN_NAMES)
+def test_sees_a_merging_row_by_row(name, monkeypatch):
+    monkeypatch.setattr(swin.PatchMerging, "forward", rows_first)
+    arrays = load(name)
+    assert max(errors(build(arrays, SwinTransformer), arrays)) > 50 * TOLERANCE
+
+
+def test_sees_a_shift_where_the_window_fills_the_map(monkeypatch):
+    monkeypatch.setattr(swin, "fit_window", lambda resolution, M, shift: (min(*resolution, M), shift))
+    arrays = load("swin_last_stage")
+    assert max(errors(build(arrays, SwinTransformer), arrays)) > 50 * TOLERANCE
+
+
+def norm_after_padding(self, x):
+    """SwinTransformerBlock.forward with a norm that turns the zeros of the padding into its bias."""
+    padded = self.attn_norm(swin.pad_to_windows(x, self.window_size))
+    x = x + self.attend(padded)[:, : x.shape[1], : x.shape[2]]
+    return x + self.mlp(self.mlp_norm(x))
+
+
+def shift_before_padding(self, x):
+    """SwinTransformerBlock.attend with a shift around all of it."""
+    shift_size, self.shift_size = self.shift_size, 0
+    x = RIGHT_ATTEND(self, RIGHT_SHIFT(x, shift_size))
+    self.shift_size = shift_size
+    return RIGHT_SHIFT(x, -shift_size)
+
+
+@pytest.mark.parametrize("method,wrong", [("forward", norm_after_padding), ("attend", shift_before_padding)])
+def test_sees_slips_in_padding(method, wrong, monkeypatch):
+    monkeypatch.setattr(swin.SwinTransformerBlock, method, wrong)
+    arrays = load("swin_padded")
+    assert max(errors(build(arrays, SwinTransformer), arrays)) > 50 * TOLERANCE
+    arrays = load("swin_shifted")  # without padding neither makes a difference
+    assert max(errors(build(arrays, SwinTransformer), arrays)) < TOLERANCE

@@ -1,12 +1,13 @@
 """Stored results: complete, and the numbers that texts, README and recipes give are theirs."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from paddle_vit.training.config import deit_digits
+from paddle_vit.training.config import deit_digits, swin_digits
 from paddle_vit.visualize.distillation import CONTENDERS, VARIANTS
 
 ROOT = Path(__file__).parents[1]
@@ -45,10 +46,12 @@ def test_the_tables_in_the_text_are_the_stored_results(language):
         assert f" | {percent(of('deit_digits', variant=variant))} |" in text, variant
 
 
-def test_the_accuracy_that_readme_and_recipe_give_is_the_stored_one():
-    full = of("deit_digits", variant="full")
-    mean = f"{100 * np.mean(full):.1f} %"
+@pytest.mark.parametrize("recipe", [deit_digits, swin_digits])
+def test_the_accuracy_that_readme_and_recipe_give_is_the_stored_one(recipe):
+    full = of(recipe.__name__, variant="full")
+    assert len(full) == 3
     for name in ("README.md", "README.zh-CN.md"):
-        assert "`deit_digits`" in (text := (ROOT / name).read_text(encoding="utf-8")) and mean in text
-    assert f"{100 * np.mean(full):.2f} %" in deit_digits.__doc__
-    assert "({})".format(", ".join(f"{100 * one:.1f}" for one in full)) in deit_digits.__doc__
+        said = re.search(rf"`{recipe.__name__}`\D*([\d.]+) %", (ROOT / name).read_text(encoding="utf-8"))
+        assert said[1] == f"{100 * np.mean(full):.1f}", name
+    assert f"{100 * np.mean(full):.2f} %" in recipe.__doc__
+    assert "({})".format(", ".join(f"{100 * one:.1f}" for one in full)) in recipe.__doc__

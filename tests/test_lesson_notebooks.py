@@ -18,7 +18,9 @@ from paddle_vit.models import DeiT, create_model
 from paddle_vit.training.data import load_digits
 
 ROOT = Path(__file__).parents[1]
-VIT, DEIT = LESSONS = [load_lesson(name) for name in lesson_names()]
+VIT, DEIT, SWIN = LESSONS = [load_lesson(name) for name in lesson_names()]
+LITTLE = dict.fromkeys(("vit", "deit"), ["epochs=1", "depth=1", "embed_dim=16", "num_heads=2", "train_images=40"])
+LITTLE["swin"] = ["epochs=1", "depths=[1, 1]", "embed_dim=8", "num_heads=[1, 2]", "train_images=40"]
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 
 
@@ -128,6 +130,16 @@ def test_the_trainings_of_lesson_2_show_what_the_text_says(project):
     assert min(soft, hard) > alone + 2
 
 
+@pytest.mark.slow
+def test_the_trainings_of_lesson_3_show_what_the_text_says(project):
+    cells, seconds = run(project, SWIN, "en", put_reference_back)
+    print(f"the whole notebook: {seconds:.0f} s")
+    check_whole_run(cells, SWIN)
+    (own,) = accuracies(cells["demo-train_own"])[-1:]
+    print(f"own Swin {own}")
+    assert own > 95
+
+
 @each_lesson
 def test_a_finished_notebook_is_graded_and_trained_from_the_terminal(project, lesson):
     """As the end of the text says: what demonstrations do beside the exercises disturbs neither."""
@@ -138,11 +150,7 @@ def test_a_finished_notebook_is_graded_and_trained_from_the_terminal(project, le
     commands = re.findall(r"^paddle-vit (.*)$", text_path(ROOT, lesson, "en").read_text(encoding="utf-8"), re.M)
     assert [command.split()[0] for command in commands] == ["grade", "train"]
     for command in commands:
-        less = (
-            ["epochs=1", "depth=1", "embed_dim=16", "num_heads=2", "train_images=40"]
-            if command.startswith("train")
-            else []
-        )
+        less = LITTLE[lesson.name] if command.startswith("train") else []
         done = subprocess.run(
             [sys.executable, "-m", "paddle_vit", *command.split(), *less],
             cwd=project, capture_output=True, text=True, timeout=120,

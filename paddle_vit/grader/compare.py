@@ -170,7 +170,7 @@ def _values(one, other, scale):
     if not one.size:
         return None
     one, other = one.astype("float64"), other.astype("float64")
-    finite = np.isfinite(other)
+    finite = np.isfinite(one) & np.isfinite(other)  # what is expected may be a known mistake's
     if not finite.all():
         first = np.argwhere(~finite)[0]
         return dict(where=first.tolist(), largest=None, actual=str(other[tuple(first)]))

@@ -39,6 +39,8 @@ def _equals(module, cases, actual, order, broken, backward, seed):
                     return False
             elif holds(cases[number], seen) == (number in broken):
                 return False
+            elif (seen["error"] is None) != (actual[number]["error"] is None):  # one raises, the other is only wrong
+                return False
     return True
 
 

@@ -136,7 +136,7 @@ class WindowAttention(Attention):
         self.register_buffer("relative_position_index", relative_position_index(window_size), persistable=False)
 
     def relative_position_bias(self):
-        """B of equation 4: for each pair of tokens the entry of the table at relative_position_index.
+        """B of equation 4: for each pair of tokens the row of the table that relative_position_index names, then heads first.
 
         Returns:
             [nH, N, N]
@@ -174,7 +174,7 @@ class WindowAttention(Attention):
             [B*nW, N, C]
 
         Raises:
-            ValueError: a mask for other windows.
+            ValueError: a mask for other windows; check_mask(x, mask), called first when there is a mask, raises it.
         """
         if mask is not None:
             check_mask(x, mask)
@@ -202,7 +202,8 @@ def shifted_window_mask(resolution, window_size, shift_size):
 
     The shift puts side by side what was not. The rows of the shifted map fall into three bands: from 0 to H - M - 1, from
     H - M to H - shift_size - 1, and the last shift_size ones, which came in from the top; the columns likewise. That makes
-    nine regions. Two tokens of a window may look at each other when they lie in the same region.
+    nine regions. Two tokens of a window may look at each other when they lie in the same region. (The first border lies
+    between two windows, so only the second one ever separates tokens of one window; the paper draws both.)
 
     Args:
         resolution: (H, W), multiples of M.
@@ -279,8 +280,8 @@ class SwinTransformerBlock(nn.Layer):
         mask: buffer, what shifted_window_mask returns for the map padded to whole windows; None without a shift; not
             persistable
         attn_norm, mlp_norm: nn.LayerNorm over C channels with epsilon 1e-5
-        attn: WindowAttention, which gets embed_dim, num_heads, the fitted window_size, qkv_bias, dropout and
-            attention_dropout
+        attn: WindowAttention, which gets embed_dim, num_heads, the fitted window_size (self.window_size, not the
+            argument), qkv_bias, dropout and attention_dropout
         mlp: Mlp, which gets embed_dim, mlp_ratio and dropout
         drop_path: DropPath with probability droppath
 
@@ -303,7 +304,8 @@ class SwinTransformerBlock(nn.Layer):
     def attend(self, x):
         """Attention in the windows of the maps, shifted or not.
 
-        Pad to whole windows, shift, partition, attn with the mask, reverse, shift back, cut off what was padded.
+        Pad to whole windows, shift, partition, attn with the mask, reverse, shift back, cut off what was padded. Nothing
+        hides the zeros of the padding: tokens look at them like at any other.
 
         Args:
             x: [B, H, W, C]
@@ -356,7 +358,7 @@ class PatchMerging(nn.Layer):
         The order is that of the published weights: the upper left token, the lower left, the upper right, the lower right.
 
         Args:
-            x: [B, H, W, C]; a row or column of zeros is added where H or W is odd.
+            x: [B, H, W, C]; a row or column of zeros is added where H or W is odd: pad_to_windows(x, 2).
 
         Returns:
             [B, H/2, W/2, 2C], halves rounded up
@@ -442,14 +444,14 @@ class SwinTransformer(nn.Layer):
         *,
         absolute_position=False,
     ):
-        """Create, under these names:
+        """Call check_stages(depths, num_heads), then create, under these names:
 
         patch_embed: PatchEmbed
         position_embedding: parameter [1, H, W, C], filled by trunc_normal_(parameter, std=0.02), when absolute_position is
             true; else None
         dropout: nn.Dropout with probability dropout
         layers: nn.LayerList of BasicLayers, one a stage, all but the last with downsample. From stage to stage the channels
-            double and the resolution halves, rounded up. The probability of dropping a path grows linearly over all blocks
+            double and the resolution, of the first stage patch_embed.grid, halves, rounded up. The probability of dropping a path grows linearly over all blocks
             of all stages, from 0 in the first to droppath in the last; a single block has 0.
         norm: nn.LayerNorm over the last stage's channels with epsilon 1e-5
         head: nn.Linear to num_classes, with bias; nn.Identity when num_classes is 0
@@ -512,7 +514,8 @@ class SwinTransformer(nn.Layer):
             [B, H, W, C] of the last stage
 
         Raises:
-            ValueError: images of another size or number of channels.
+            ValueError: images of another size or number of channels; check_image(image, self.patch_embed.image_size,
+                self.in_channels), called first, raises it.
         """
         check_image(image, self.patch_embed.image_size, self.in_channels)
         x = self.patch_embed(image)  # B H W C

@@ -21,7 +21,7 @@ def clip_gradients(parameters, max_norm):
         max_norm: above 0; infinity clips nothing.
 
     Returns:
-        norm, before the clipping, without axes
+        norm: tensor without axes, from before the clipping
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = paddle.stack([gradient.norm() for gradient in gradients]).norm()
@@ -61,7 +61,8 @@ def train_step(
         images: [B, in_channels, height, width] float32
         targets: what criterion takes: labels [B] int64, or probabilities [B, K].
         optimizer: updates the model's parameters, with gradients cleared before the first part.
-        criterion: function(outputs, targets) -> loss without axes, the mean over these images.
+        criterion: function(outputs, targets) -> loss without axes, the mean over these images. It gets all that the model
+            returned.
         precision: "float32", "float16" or "bfloat16"; on a CPU all are float32.
         scaler: paddle.amp.GradScaler, needed for float16 alone.
         max_norm: see clip_gradients.
@@ -70,7 +71,7 @@ def train_step(
 
     Returns:
         loss: before the update, without axes, neither scaled nor multiplied by share
-        logits: [B, K] before the update, the mean of two; both detached
+        logits: [B, K] before the update, the mean of two; both tensors without their graph (detach())
     """
     with autocast(precision):
         outputs = model(images)  # B K, or two of them
@@ -101,12 +102,12 @@ def accuracy(logits, labels, topk=(1,)):
         topk: the ks, each at most K.
 
     Returns:
-        list of floats from 0 to 1, one for each k
+        list of floats from 0 to 1, one for each k, in the order of topk
 
     Raises:
-        ValueError: a k above K or below 1.
+        ValueError: a k above K or below 1; check_topk(topk, K), called first, raises it.
     """
     check_topk(topk, logits.shape[1])
     _, best = logits.topk(max(topk), axis=1)  # B max(k), highest first
-    hits = best == labels.unsqueeze(1)  # B max(k)
+    hits = best == labels.reshape([-1, 1])  # B max(k); labels may come as [B, 1] too
     return [hits[:, :k].astype("int64").sum().item() / labels.shape[0] for k in topk]

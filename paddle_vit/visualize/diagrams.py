@@ -7,6 +7,7 @@ from paddle_vit.visualize import finish, label, new_figure, without_ticks
 
 RESIDUAL, BRANCH = "#cc6633", "#4477aa"
 CLASS, DISTILL, TEACHER = "#cc6633", "#aa3377", "#666666"
+MERGING = "#228833"
 PATCHES = ["#4477aa", "#7799c0", "#a5bcd6", "#5f89b5"]  # of the image and its tokens
 
 
@@ -121,6 +122,80 @@ def deit_picture(path=None):
         axes.plot([left, left + 0.6], [4.35, 4.35], color="black", lw=1.5, ls=style)
         axes.text(left + 0.75, 4.35, name, va="center", fontsize=9)
     return finish(figure, path)
+
+
+def swin_picture(path=None):
+    """How Swin is joined, with the shapes of Swin-T at 224x224 pixels; below, a block with windows and one with shifted ones.
+
+    Args:
+        path: where to write a PNG; None for nowhere.
+
+    Returns:
+        matplotlib Figure
+    """
+    figure = new_figure(11, 4.2)
+    axes = figure.subplots()
+    axes.set(xlim=(-0.1, 18.1), ylim=(-3.1, 3.4))
+    without_ticks(axes, frame=False)
+
+    # above: the stages; below each the shape of the map in it
+    row, below = 2.0, 1.15
+    axes.text(0.55, row, label("image", "图像"), ha="center", va="center", fontsize=9)
+    axes.text(0.65, below, "[B, 3,\n224, 224]", ha="center", va="top", fontsize=8)
+    arrow(axes, [(1.1, row), (1.5, row)], BRANCH)
+    part(axes, 1.5, row, 1.4, label("patch\nembedding", "图像块\n嵌入"))
+    end, left, side, channels = 2.9, 3.2, 56, 96  # where the last box ends, where a stage begins
+    for stage, depth in enumerate((2, 2, 6, 2), start=1):
+        last = stage == 4
+        arrow(axes, [(end, row), (left + 0.15, row)], BRANCH)
+        frame(axes, left, row - 0.7, 2.6, 1.4)
+        axes.text(
+            left + 1.3, row + 0.85, label(f"stage {stage}", f"阶段 {stage}"), ha="center", va="bottom", fontsize=9
+        )
+        part(axes, left + 0.15, row, 2.3 if last else 0.95, label(f"{depth}\nblocks", f"{depth} 个\n块"))
+        axes.text(left + 1.3, below, f"[B, {side}, {side}, {channels}]", ha="center", va="top", fontsize=8)
+        if not last:
+            arrow(axes, [(left + 1.1, row), (left + 1.35, row)], BRANCH)
+            part(axes, left + 1.35, row, 1.1, label("merging", "合并"), MERGING)
+            side, channels = side // 2, 2 * channels
+        end, left = left + 2.45, left + 2.9
+    arrow(axes, [(end, row), (left, row)], BRANCH)
+    part(axes, left, row, 1.0, label("norm,\nmean", "norm，\n平均"))
+    axes.text(left + 0.5, below, f"[B, {channels}]", ha="center", va="top", fontsize=8)
+    arrow(axes, [(left + 1.0, row), (left + 1.4, row)], BRANCH)
+    part(axes, left + 1.4, row, 0.95, "head")
+    axes.text(left + 1.87, below, "[B, 1000]", ha="center", va="top", fontsize=8)
+
+    # below: two blocks of a stage, one after the other
+    row, start = -1.9, 1.3
+    axes.text(0.5, row, "x\n[B, H,\nW, C]", ha="center", va="center", fontsize=9)
+    windows = ("W-MSA", label("attention in windows", "窗口里的注意力"))
+    shifted = ("SW-MSA", label("attention in shifted windows", "移位窗口里的注意力"))
+    mlp = ("MLP", label("each token by itself", "每个 token 各自计算"))
+    names = [label("blocks 1, 3, ...", "第 1、3…… 块"), label("blocks 2, 4, ...", "第 2、4…… 块")]
+    for name, branches in zip(names, ((windows, mlp), (shifted, mlp)), strict=True):
+        frame(axes, start - 0.05, row - 1.1, 8.15, 2.35)
+        axes.text(start + 4.0, row + 1.4, name, ha="center", va="bottom", fontsize=9)
+        for branch, does in branches:
+            plus = start + 3.8
+            arrow(axes, [(start, row), (start + 0.4, row)], BRANCH)
+            part(axes, start + 0.4, row, 1.4, "LayerNorm")
+            arrow(axes, [(start + 1.8, row), (start + 2.15, row)], BRANCH)
+            part(axes, start + 2.15, row, 1.15, branch)
+            arrow(axes, [(start + 3.3, row), (plus - 0.15, row)], BRANCH)
+            axes.text(start + 2.0, row - 0.5, does, ha="center", va="top", fontsize=8, color=BRANCH)
+            axes.text(plus, row, "+", ha="center", va="center", fontsize=14, color=RESIDUAL)
+            bypass = [(start + 0.12, row), (start + 0.12, row + 0.9), (plus, row + 0.9), (plus, row + 0.2)]
+            arrow(axes, bypass, RESIDUAL)
+            start = plus + 0.15
+        start += 0.4
+        arrow(axes, [(start - 0.4, row), (start, row)], BRANCH)
+    return finish(figure, path)
+
+
+def frame(axes, left, bottom, width, height):
+    """A dotted line around what belongs together."""
+    axes.add_patch(Rectangle((left, bottom), width, height, fc="none", ec=TEACHER, ls=":"))
 
 
 def part(axes, left, middle, width, name, colour=BRANCH):

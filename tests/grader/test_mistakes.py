@@ -4,8 +4,14 @@ import pytest
 import wrong_answers
 import wrong_answers_deit
 import wrong_answers_recipe
+import wrong_answers_swin_attention
+import wrong_answers_swin_blocks
+import wrong_answers_swin_model
+import wrong_answers_swin_step
+import wrong_answers_swin_windows
 from helpers import EXERCISES, find_exercise, in_class, judge_here
 
+from paddle_vit.grader import judge
 from paddle_vit.grader.mistakes import mistaken_source
 
 MISTAKES = [(exercise, mistake) for exercise in EXERCISES for mistake in exercise.mistakes]
@@ -15,6 +21,11 @@ WRONG_ANSWERS = [
     *wrong_answers.WRONG_ANSWERS,
     *wrong_answers_deit.WRONG_ANSWERS,
     *wrong_answers_recipe.WRONG_ANSWERS,
+    *wrong_answers_swin_attention.WRONG_ANSWERS,
+    *wrong_answers_swin_blocks.WRONG_ANSWERS,
+    *wrong_answers_swin_model.WRONG_ANSWERS,
+    *wrong_answers_swin_step.WRONG_ANSWERS,
+    *wrong_answers_swin_windows.WRONG_ANSWERS,
 ]
 WRONG_NAMES = [f"{target}: {name}" for target, name, _ in WRONG_ANSWERS]
 
@@ -26,9 +37,11 @@ def text_of(exercise, mistake):
     return f"class {owner}(nn.Layer):\n{text}" if owner else text
 
 
-def judged(exercise, mistake, seed):
-    verdict = judge_here(exercise, text_of(exercise, mistake), seed)
-    return verdict.state, verdict.mistake
+def states_and_names(exercise, text, seeds, monkeypatch):
+    """States for all seeds, names for every fourth: trying all mistakes of an exercise takes most of the time."""
+    names = {judge_here(exercise, text, seed).mistake for seed in seeds[::4]}
+    monkeypatch.setattr(judge, "name_mistake", lambda *_: None)
+    return {judge_here(exercise, text, seed).state for seed in seeds}, names
 
 
 @pytest.mark.parametrize(("exercise", "mistake"), MISTAKES, ids=NAMES)
@@ -41,10 +54,10 @@ def test_a_mistake_is_refused_and_named(exercise, mistake):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("exercise", "mistake"), MISTAKES, ids=NAMES)
-def test_a_mistake_is_refused_and_named_whatever_the_seed(exercise, mistake):
-    results = [judged(exercise, mistake, seed) for seed in range(200, 240)]
-    assert all(state in ("wrong", "error") for state, _ in results), "accepted for some seed"
-    assert {name for _, name in results} == {mistake.name}
+def test_a_mistake_is_refused_and_named_whatever_the_seed(exercise, mistake, monkeypatch):
+    states, names = states_and_names(exercise, text_of(exercise, mistake), range(200, 240), monkeypatch)
+    assert states <= {"wrong", "error"}, "accepted for some seed"
+    assert names == {mistake.name}
 
 
 @pytest.mark.parametrize(("target", "name", "text"), WRONG_ANSWERS, ids=WRONG_NAMES)
@@ -58,9 +71,8 @@ def test_other_wrong_answers_are_refused(target, name, text):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("target", "name", "text"), WRONG_ANSWERS, ids=WRONG_NAMES)
-def test_other_wrong_answers_are_refused_whatever_the_seed(target, name, text):
+def test_other_wrong_answers_are_refused_whatever_the_seed(target, name, text, monkeypatch):
     exercise = find_exercise(target)
-    text = in_class(target, text)
-    results = [judge_here(exercise, text, seed) for seed in range(300, 340)]
-    assert all(verdict.state in ("wrong", "error") for verdict in results), "accepted for some seed"
-    assert {verdict.mistake for verdict in results} == {None}
+    states, names = states_and_names(exercise, in_class(target, text), range(300, 340), monkeypatch)
+    assert states <= {"wrong", "error"}, "accepted for some seed"
+    assert names == {None}

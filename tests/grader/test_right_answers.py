@@ -3,6 +3,11 @@
 import alternatives
 import alternatives_deit
 import alternatives_recipe
+import alternatives_swin_attention
+import alternatives_swin_blocks
+import alternatives_swin_model
+import alternatives_swin_step
+import alternatives_swin_windows
 import pytest
 from helpers import EXERCISES, LESSONS, find_exercise, in_class, judge_here
 
@@ -12,6 +17,11 @@ ALTERNATIVES = [
     *alternatives.ALTERNATIVES,
     *alternatives_deit.ALTERNATIVES,
     *alternatives_recipe.ALTERNATIVES,
+    *alternatives_swin_attention.ALTERNATIVES,
+    *alternatives_swin_blocks.ALTERNATIVES,
+    *alternatives_swin_model.ALTERNATIVES,
+    *alternatives_swin_step.ALTERNATIVES,
+    *alternatives_swin_windows.ALTERNATIVES,
 ]
 SEEDS = [3, 4]
 NAMES = [f"{target}: {name}" for target, name, _, _ in ALTERNATIVES]

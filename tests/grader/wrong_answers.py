@@ -407,4 +407,16 @@ WRONG_ANSWERS = [
             return paddle.concat([prefix, image], axis=1) if num_prefix else image
         """,
     ),
+    (
+        "Attention.forward",
+        "an error where a rule is tried",  # as wrong as dropout on the values, but not the same
+        """
+        def forward(self, x):
+            q, k, v = self.split_heads(self.qkv(x))
+            weights = self.attention_dropout(self.attention_weights(q, k))
+            if self.training and x.shape[1] == 11:
+                raise RuntimeError("eleven tokens")
+            return self.dropout(self.proj(self.merge_heads(weights @ v)))
+        """,
+    ),
 ]

@@ -357,8 +357,14 @@ def test_a_copy_is_a_model_of_its_own():
         (dict(num_heads=(4, 3)), "embed_dim=6 cannot be split into num_heads=4"),
         (dict(num_heads=(2, 5)), "embed_dim=12 cannot be split into num_heads=5"),
         (dict(num_heads=(2, 0)), "embed_dim=12 cannot be split into num_heads=0"),
-        (dict(depths=(2, 2, 2)), re.escape("depths=(2, 2, 2) and num_heads=(2, 3) must be lists with one entry for each stage")),
-        (dict(num_heads=(2,)), re.escape("depths=(2, 3) and num_heads=(2,) must be lists with one entry for each stage")),
+        (
+            dict(depths=(2, 2, 2)),
+            re.escape("depths=(2, 2, 2) and num_heads=(2, 3) must be lists with one entry for each stage"),
+        ),
+        (
+            dict(num_heads=(2,)),
+            re.escape("depths=(2, 3) and num_heads=(2,) must be lists with one entry for each stage"),
+        ),
         (dict(depths=2), re.escape("depths=2 and num_heads=(2, 3) must be lists with one entry for each stage")),
         (dict(depths=(-1, 2)), re.escape("depths=(-1, 2) and num_heads=(2, 3) must be lists")),
         (dict(depths=(), num_heads=()), re.escape("depths=() and num_heads=()")),

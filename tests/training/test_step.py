@@ -286,6 +286,12 @@ def test_a_frozen_part_has_no_gradient():
 # -- accuracy ---------------------------------------------------------------------------------------------------------
 
 
+def test_accuracy_takes_labels_in_a_column():
+    logits = paddle.to_tensor([[3.0, 1.0], [1.0, 3.0], [3.0, 1.0], [1.0, 3.0]])
+    labels = paddle.to_tensor([[0], [1], [0], [0]])
+    assert accuracy(logits, labels) == accuracy(logits, labels.flatten()) == [0.75]
+
+
 def test_accuracy_against_counting():
     logits, labels = randn(101, 7), np.random.Generator(np.random.PCG64(1)).integers(0, 7, 101)
     expected = []

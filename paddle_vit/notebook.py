@@ -202,7 +202,7 @@ def _find(target, lesson_name):
         lesson, exercise = _refusing(find_lesson, lesson_name or own), None
     else:
         args = types.SimpleNamespace(lang=_session.language)
-        lesson, exercise = _refusing(find_exercise, target, args, lesson_name)
+        lesson, exercise = _refusing(find_exercise, target, args, lesson_name, _session.lesson)
     if _session.grader is None:
         _use(lesson)
     return lesson, exercise
@@ -274,6 +274,8 @@ def _conclusion(lesson, report, alone):
         return [(style, line), ("bold", _say("score", score=report["score"], points=report["points"]))]
     total = len(lesson.exercises)
     passed = sum(_session.states.get(exercise.target) == "passed" for exercise in lesson.exercises)
+    if report["exercises"][0]["state"] == "missing":  # known from before a restart, and not to be had now
+        passed = min(passed, total - 1)
     line = _say("watch_bar", passed=passed, total=total)
     return [("dim", line if passed < total else _say("notebook_all_passed", total=total))]
 

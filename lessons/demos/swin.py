@@ -160,9 +160,9 @@ print(dump_recipe(recipe))
 # %% clipped
 one, other = paddle.create_parameter([2], "float32"), paddle.create_parameter([2], "float32")
 (3.0 * one[0] + 4.0 * other[1]).backward()
-print(clip_gradients([one, other], max_norm=1.0).item())
+print(float(clip_gradients([one, other], max_norm=1.0)))
 print(one.grad.numpy().round(3), other.grad.numpy().round(3))
-print(round(clip_gradients([one, other], max_norm=1.0).item(), 3))
+print(round(float(clip_gradients([one, other], max_norm=1.0)), 3))
 
 # %% float16
 from paddle_vit.visualize.precision import float16_picture

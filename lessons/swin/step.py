@@ -23,7 +23,7 @@ def clip_gradients(parameters, max_norm):
         max_norm: above 0; infinity clips nothing.
 
     Returns:
-        norm: tensor without axes, from before the clipping
+        norm: from before the clipping, a tensor without axes or a number
     """
     # TODO 3.22  所有梯度合起来太长时，按同一比例缩短 / where all gradients together are too long, shorten them by one factor
     raise NotImplementedError("TODO 3.22 clip_gradients")

@@ -34,7 +34,7 @@ from paddle_vit.models.vit import Attention, Mlp
 
 
 class PatchEmbed(nn.Layer):
-    """Image to a map of tokens (section 3.1): patches of 4x4 pixels, one linear layer, a norm."""
+    """Image to a map of tokens (paper, section 3.1): patches of 4x4 pixels, one linear layer, a norm."""
 
     def __init__(self, image_size=224, patch_size=4, in_channels=3, embed_dim=96):
         """Create, under these names:
@@ -66,7 +66,7 @@ class PatchEmbed(nn.Layer):
 
 
 def window_partition(x, window_size):
-    """Cut every map into windows (section 3.2). Windows are numbered row by row, those of the first image first.
+    """Cut every map into windows (paper, section 3.2). Windows are numbered row by row, those of the first image first.
 
     Args:
         x: [B, H, W, C]
@@ -98,7 +98,7 @@ def relative_position_index(window_size):
     """For each pair of tokens in a window, the row of the bias table that belongs to their relative position.
 
     Token i stands in row i // M and column i % M of the window. From token j to token i it is dy rows and dx columns, each
-    from -(M - 1) to M - 1. The row of the table is (dy + M - 1) * (2M - 1) + dx + M - 1 (section 3.2, after equation 4).
+    from -(M - 1) to M - 1. The row of the table is (dy + M - 1) * (2M - 1) + dx + M - 1 (paper, section 3.2).
 
     Args:
         window_size: M
@@ -111,7 +111,7 @@ def relative_position_index(window_size):
 
 
 class WindowAttention(Attention):
-    """ViT's attention among the N tokens of a window, with a relative position bias and a mask (section 3.2)."""
+    """ViT's attention among the N tokens of a window, with a relative position bias and a mask (paper, section 3.2)."""
 
     def __init__(self, embed_dim=96, num_heads=3, window_size=7, qkv_bias=True, dropout=0.0, attention_dropout=0.0):
         """Beside what ViT's Attention has already created (qkv, proj and the dropouts), create, under these names:
@@ -128,7 +128,7 @@ class WindowAttention(Attention):
         raise NotImplementedError("TODO 3.6 WindowAttention.__init__")
 
     def relative_position_bias(self):
-        """B of equation 4: for each pair of tokens the row of the table that relative_position_index names, then heads first.
+        """B of the paper's equation 4: for each pair of tokens the row of the table that relative_position_index names, then heads first.
 
         Returns:
             [nH, N, N]
@@ -137,7 +137,7 @@ class WindowAttention(Attention):
         raise NotImplementedError("TODO 3.7 WindowAttention.relative_position_bias")
 
     def attention_weights(self, q, k, mask=None):
-        """How much each token looks at each of its window: softmax(q k^T / sqrt(D) + B + mask), equation 4.
+        """How much each token looks at each of its window: softmax(q k^T / sqrt(D) + B + mask), the paper's equation 4.
 
         Args:
             q, k: [B*nW, nH, N, D]
@@ -169,7 +169,7 @@ class WindowAttention(Attention):
 
 
 def cyclic_shift(x, shift_size):
-    """Move every map up and to the left; what leaves it comes in again at the bottom and at the right (figure 4).
+    """Move every map up and to the left; what leaves it comes in again at the bottom and at the right (paper, figure 4).
 
     Args:
         x: [B, H, W, C]
@@ -183,7 +183,7 @@ def cyclic_shift(x, shift_size):
 
 
 def shifted_window_mask(resolution, window_size, shift_size):
-    """Which tokens may look at each other in the windows of a map after cyclic_shift (figure 4).
+    """Which tokens may look at each other in the windows of a map after cyclic_shift (paper, figure 4).
 
     The shift puts side by side what was not. The rows of the shifted map fall into three bands: from 0 to H - M - 1, from
     H - M to H - shift_size - 1, and the last shift_size ones, which came in from the top; the columns likewise. That makes
@@ -236,7 +236,7 @@ def pad_to_windows(x, window_size):
 
 
 class SwinTransformerBlock(nn.Layer):
-    """Attention in windows and an MLP, each behind a norm and beside a residual connection (equation 3)."""
+    """Attention in windows and an MLP, each behind a norm and beside a residual connection (paper, equation 3)."""
 
     def __init__(
         self,
@@ -285,7 +285,7 @@ class SwinTransformerBlock(nn.Layer):
         raise NotImplementedError("TODO 3.14 SwinTransformerBlock.attend")
 
     def forward(self, x):
-        """Equation 3: x + attend(norm(x)), then x + mlp(norm(x)); drop_path acts on each branch, before the sum.
+        """The paper's equation 3: x + attend(norm(x)), then x + mlp(norm(x)); drop_path acts on each branch, before the sum.
 
         Args:
             x: [B, H, W, C]
@@ -298,7 +298,7 @@ class SwinTransformerBlock(nn.Layer):
 
 
 class PatchMerging(nn.Layer):
-    """Four neighbouring tokens become one of twice the channels (section 3.1)."""
+    """Four neighbouring tokens become one of twice the channels (paper, section 3.1)."""
 
     def __init__(self, embed_dim):
         """Create, under these names:
@@ -326,7 +326,7 @@ class PatchMerging(nn.Layer):
 
 
 class BasicLayer(nn.Layer):
-    """A stage: blocks with windows and shifted windows in turn, then the merging (in figure 3 it opens the next stage)."""
+    """A stage: blocks with windows and shifted windows in turn, then the merging (in the paper's figure 3 it opens the next stage)."""
 
     def __init__(
         self,
@@ -383,7 +383,7 @@ class SwinTransformer(nn.Layer):
         *,
         absolute_position=False,
     ):
-        """Call check_stages(depths, num_heads), then create, under these names:
+        """Create, under these names:
 
         patch_embed: PatchEmbed
         position_embedding: parameter [1, H, W, C], filled by trunc_normal_(parameter, std=0.02), when absolute_position is

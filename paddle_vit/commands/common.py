@@ -39,8 +39,11 @@ def find_lesson(name):
         raise Refused(error) from None
 
 
-def find_exercise(target, args, lesson_name=None):
+def find_exercise(target, args, lesson_name=None, here=None):
     """The (lesson, exercise) of a dotted path or number; over all lessons when none is named.
+
+    Args:
+        here: the lesson whose exercises are listed where nothing is like target; None for the first.
 
     Raises:
         Refused: there is none, with the nearest.
@@ -51,7 +54,7 @@ def find_exercise(target, args, lesson_name=None):
             return lesson, lesson.find(target)
         except ValueError:
             continue
-    language, lesson = language_of(args), lessons[0]
+    language, lesson = language_of(args), here or lessons[0]
     near = [name for lesson in lessons for name in lesson.nearest(target)]
     if near:
         lesson = next(lesson for lesson in lessons if lesson.nearest(target))

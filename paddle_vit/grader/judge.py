@@ -170,12 +170,21 @@ class Trial:
             return [self._rule(broken[0], "property_broken")]
         if next(iter(differences.values())).key not in ("values", "number", "not_finite", "gradient", "initial_values"):
             return []  # parameters, types and shapes speak for themselves
-        modes = {case.train for case in self.cases if case.holds is None and not case.initial}
         failing = {self.cases[place].train for place in differences if not self.cases[place].initial}
         drops = any("drop" in name for case in self.cases for name in case.options)
-        if modes == {True, False} and len(failing) == 1 and drops:
+        if len(failing) == 1 and drops and self._right_in_the_other_mode(differences):
             return [self._say("only_in_training" if failing == {True} else "only_in_evaluation")]
         return [self._rule(broken[0], "property")] if broken else []
+
+    def _right_in_the_other_mode(self, differences):
+        """Whether a case that fails is right in the other mode, all else being equal."""
+        failing = [self.cases[place] for place in differences]
+        passing = [case for place, case in enumerate(self.cases) if case.holds is None and place not in differences]
+        return any(
+            one.run is other.run and one.options == other.options and one.train != other.train
+            for one in failing
+            for other in passing
+        )
 
     # --- words --------------------------------------------------------------------------------------------------------
 

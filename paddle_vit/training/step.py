@@ -21,7 +21,7 @@ def clip_gradients(parameters, max_norm):
         max_norm: above 0; infinity clips nothing.
 
     Returns:
-        norm: tensor without axes, from before the clipping
+        norm: from before the clipping, a tensor without axes or a number
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = paddle.stack([gradient.norm() for gradient in gradients]).norm()

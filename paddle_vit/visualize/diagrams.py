@@ -153,7 +153,10 @@ def swin_picture(path=None):
             left + 1.3, row + 0.85, label(f"stage {stage}", f"阶段 {stage}"), ha="center", va="bottom", fontsize=9
         )
         part(axes, left + 0.15, row, 2.3 if last else 0.95, label(f"{depth}\nblocks", f"{depth} 个\n块"))
-        axes.text(left + 1.3, below, f"[B, {side}, {side}, {channels}]", ha="center", va="top", fontsize=8)
+        shape = f"[B, {side}, {side}, {channels}]"
+        axes.text(
+            left + 1.3, below, label(f"in the blocks\n{shape}", f"块里\n{shape}"), ha="center", va="top", fontsize=8
+        )
         if not last:
             arrow(axes, [(left + 1.1, row), (left + 1.35, row)], BRANCH)
             part(axes, left + 1.35, row, 1.1, label("merging", "合并"), MERGING)
@@ -172,7 +175,7 @@ def swin_picture(path=None):
     windows = ("W-MSA", label("attention in windows", "窗口里的注意力"))
     shifted = ("SW-MSA", label("attention in shifted windows", "移位窗口里的注意力"))
     mlp = ("MLP", label("each token by itself", "每个 token 各自计算"))
-    names = [label("blocks 1, 3, ...", "第 1、3…… 块"), label("blocks 2, 4, ...", "第 2、4…… 块")]
+    names = [label("blocks 1, 3, ...", "第 1、3、5…个块"), label("blocks 2, 4, ...", "第 2、4、6…个块")]
     for name, branches in zip(names, ((windows, mlp), (shifted, mlp)), strict=True):
         frame(axes, start - 0.05, row - 1.1, 8.15, 2.35)
         axes.text(start + 4.0, row + 1.4, name, ha="center", va="bottom", fontsize=9)

@@ -53,7 +53,7 @@ ALTERNATIVES = [
             with auto_cast(enable=precision in ('float16', 'bfloat16'),
                            dtype='float16' if precision == 'float32' else precision, level='O1'):
                 outputs = model(images)
-            loss = criterion(outputs, targets)
+                loss = criterion(outputs, targets)
             scaled = scaler.scale(share * loss)
             scaled.backward()
             if isinstance(outputs, (tuple, list)):

@@ -170,10 +170,14 @@ CASES = {
     ],
     "Mlp.forward": [*_eval_and_train(mlp, dropout=0.3, mlp_ratio=3.0), Case(mlp, dict(mlp_ratio=1.5, batch=1))],
     "EncoderLayer.__init__": [
-        Case(
+        *_eval_and_train(
             encoder_layer,
-            dict(num_heads=3, mlp_ratio=2.5, qkv_bias=False, dropout=0.3, attention_dropout=0.2, droppath=0.4),
-            train=True,
+            num_heads=3,
+            mlp_ratio=2.5,
+            qkv_bias=False,
+            dropout=0.3,
+            attention_dropout=0.2,
+            droppath=0.4,
         ),
         Case(encoder_layer, dict(num_heads=2, mlp_ratio=1.5, dropout=0.3, droppath=0.4, scale=0.03, branch=0.03)),
     ],

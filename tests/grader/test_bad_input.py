@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from helpers import LESSON, REFERENCE, STUB, grade_text, verdict_of, with_definition
 
+from paddle_vit.exercises import load_lesson
 from paddle_vit.grader import isolate
-from paddle_vit.grader.collect import CannotRead, collect
+from paddle_vit.grader.collect import CannotRead, collect, collect_sources
 from paddle_vit.grader.grade import grade
+from paddle_vit.grader.graft import load_reference
 from paddle_vit.grader.stubs import solution_definition
 
 WEIGHTS = LESSON.find("Attention.attention_weights")
@@ -614,6 +616,21 @@ def test_dropout_that_is_missing_gets_a_clue():
     )
     verdict = verdict_of(grade_text(text, only="EncoderLayer.__init__"), "EncoderLayer.__init__")
     assert "so it is dropout or drop path" in verdict.message
+
+
+def test_modes_that_differ_in_more_are_no_clue():
+    """Both norms of a Swin block have cases in either mode, but the small inputs that show an epsilon come in one."""
+    swin = load_lesson("swin")
+    text = load_reference("paddle_vit.models.swin").text
+    wrong = text.replace(
+        "self.mlp_norm = nn.LayerNorm(embed_dim, epsilon=1e-5)", "self.mlp_norm = nn.LayerNorm(embed_dim, epsilon=1e-6)"
+    )
+    assert wrong != text
+    exercise = swin.find("SwinTransformerBlock.__init__")
+    report = grade(swin, collect_sources([("swin.py", wrong)]), "en", seed=7, only=exercise)
+    message = report.verdicts[swin.exercises.index(exercise)].message
+    assert "The output is right" in message or "The shape is right" in message
+    assert "mode is right and only" not in message
 
 
 def test_a_list_times_depth_says_what_may_be_wrong():

@@ -46,6 +46,16 @@ def test_the_tables_in_the_text_are_the_stored_results(language):
         assert f" | {percent(of('deit_digits', variant=variant))} |" in text, variant
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_table_in_the_text_of_lesson_3_is_the_stored_one(language):
+    text = (ROOT / "lessons" / "swin" / f"text.{language}.md").read_text(encoding="utf-8")
+    variants = list(dict.fromkeys(row["variant"] for row in rows("swin_digits")))
+    assert len(variants) == 4
+    for variant in variants:
+        assert len(of("swin_digits", variant=variant)) == 3
+        assert f" | {percent(of('swin_digits', variant=variant))} |" in text, variant
+
+
 @pytest.mark.parametrize("recipe", [deit_digits, swin_digits])
 def test_the_accuracy_that_readme_and_recipe_give_is_the_stored_one(recipe):
     full = of(recipe.__name__, variant="full")

@@ -162,7 +162,7 @@ def regnet_digits():
 
     Paper: Radosavovic et al., CVPR 2020, arXiv:2003.13678, scaled down; augmented and mixed as its student's images are.
     Hardware: 2 CPU cores, 20 seconds.
-    Expected accuracy: about 99 % of the test images (its student's: see deit_digits).
+    Expected accuracy: 99.00 % of the test images, mean of the seeds 0, 1, 2 (99.4, 99.0, 98.6), Paddle 3.3.1.
     Command: paddle-vit train regnet_digits
     """
     return Recipe(

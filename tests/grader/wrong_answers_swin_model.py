@@ -131,9 +131,8 @@ WRONG_ANSWERS = [
         }.items()
     ),
     ("BasicLayer.__init__", "half of the tokens shifted", _stage(shift="resolution[0] // 2 if i % 2 else 0")),
-    ("BasicLayer.__init__", "rounded up", _stage(shift="(window_size - 1) // 2 if i % 2 else 0")),
+    ("BasicLayer.__init__", "one token short of half", _stage(shift="(window_size - 1) // 2 if i % 2 else 0")),
     ("BasicLayer.__init__", "the other way", _stage(shift="window_size - window_size // 2 - 1 if i % 2 else 0")),
-    ("BasicLayer.__init__", "half a window, up", _stage(shift="(window_size + 1) // 2 if i % 2 else 0")),
     ("BasicLayer.__init__", "every third block", _stage(shift="window_size // 2 if i % 3 == 1 else 0")),
     ("BasicLayer.__init__", "a window of half the size", _stage(window="window_size // 2")),
     ("BasicLayer.__init__", "one block more", _stage(depth="depth + 1", rate="rates[min(i, depth - 1)]")),

@@ -45,8 +45,14 @@ def _equals(module, cases, actual, order, broken, backward, seed):
 
 
 def mistaken(exercise, mistake):
-    """The reference with one known mistake in it."""
-    return graft(load_reference(exercise.module), [mistaken_definition(exercise, mistake)])
+    """The reference with one known mistake in it; made once, as many checks ask for the same."""
+    key = exercise.target, mistake.name
+    if key not in _made:
+        _made[key] = graft(load_reference(exercise.module), [mistaken_definition(exercise, mistake)])
+    return _made[key]
+
+
+_made = {}
 
 
 def mistaken_definition(exercise, mistake):

@@ -1,5 +1,7 @@
 """Wrong answers are refused: every known mistake is named as itself, and others get no name that is not theirs."""
 
+import functools
+
 import pytest
 import wrong_answers
 import wrong_answers_deit
@@ -11,7 +13,7 @@ import wrong_answers_swin_step
 import wrong_answers_swin_windows
 from helpers import EXERCISES, find_exercise, in_class, judge_here
 
-from paddle_vit.grader import judge
+from paddle_vit.grader import judge, mistakes
 from paddle_vit.grader.mistakes import mistaken_source
 
 MISTAKES = [(exercise, mistake) for exercise in EXERCISES for mistake in exercise.mistakes]
@@ -28,6 +30,25 @@ WRONG_ANSWERS = [
     *wrong_answers_swin_windows.WRONG_ANSWERS,
 ]
 WRONG_NAMES = [f"{target}: {name}" for target, name, _ in WRONG_ANSWERS]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def observed_once():
+    """What a known mistake gives on a case is the same whoever asks: tests of one exercise share it, to save most of their
+    time. The answer that is judged and the expected one are observed elsewhere, each time anew."""
+
+    @functools.lru_cache(maxsize=4096)
+    def observe(case, module, seed, backward):
+        return real(by_id[case], by_id[module], seed, backward)
+
+    def remembering(case, module, seed, backward=True):
+        by_id.update({id(case): case, id(module): module})  # neither can be a key itself
+        return observe(id(case), id(module), seed, backward)
+
+    real, by_id = mistakes.observe, {}
+    mistakes.observe = remembering
+    yield
+    mistakes.observe = real
 
 
 def text_of(exercise, mistake):

@@ -88,6 +88,7 @@ def check_whole_run(cells, lesson):
     assert texts(cells["demo-check_all"]).count("✔") == len(lesson.exercises) + 1
 
 
+@pytest.mark.slow
 @each_lesson
 def test_the_whole_notebook_runs_with_the_reference_put_back(project, lesson):
     def change(cell):

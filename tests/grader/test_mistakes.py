@@ -11,7 +11,7 @@ import wrong_answers_swin_blocks
 import wrong_answers_swin_model
 import wrong_answers_swin_step
 import wrong_answers_swin_windows
-from helpers import EXERCISES, find_exercise, in_class, judge_here
+from helpers import EXERCISES, SEEDS, find_exercise, in_class, judge_here
 
 from paddle_vit.grader import judge, mistakes
 from paddle_vit.grader.mistakes import mistaken_source
@@ -76,7 +76,7 @@ def test_a_mistake_is_refused_and_named(exercise, mistake):
 @pytest.mark.slow
 @pytest.mark.parametrize(("exercise", "mistake"), MISTAKES, ids=NAMES)
 def test_a_mistake_is_refused_and_named_whatever_the_seed(exercise, mistake, monkeypatch):
-    states, names = states_and_names(exercise, text_of(exercise, mistake), range(200, 240), monkeypatch)
+    states, names = states_and_names(exercise, text_of(exercise, mistake), SEEDS, monkeypatch)
     assert states <= {"wrong", "error"}, "accepted for some seed"
     assert names == {mistake.name}
 
@@ -92,6 +92,6 @@ def test_other_wrong_answers_are_refused(target, name, text):
 @pytest.mark.parametrize(("target", "name", "text"), WRONG_ANSWERS, ids=WRONG_NAMES)
 def test_other_wrong_answers_are_refused_whatever_the_seed(target, name, text, monkeypatch):
     exercise = find_exercise(target)
-    states, names = states_and_names(exercise, in_class(target, text), range(300, 340), monkeypatch)
+    states, names = states_and_names(exercise, in_class(target, text), SEEDS, monkeypatch)
     assert states <= {"wrong", "error"}, "accepted for some seed"
     assert names == {None}

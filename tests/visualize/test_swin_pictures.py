@@ -187,11 +187,11 @@ def test_diagram(tmp_path):
     x = model.patch_embed(paddle.zeros([1, 3, options["image_size"], options["image_size"]]))
     shapes = []
     for stage in model.layers:
-        shapes.append("[B, " + ", ".join(map(str, x.shape[1:])) + "]")
+        shapes.append("in the blocks\n[B, " + ", ".join(map(str, x.shape[1:])) + "]")
         x = stage(x)
     features = model.norm(x).mean(axis=[1, 2])
     shapes += [f"[B, {features.shape[1]}]", f"[B, {model.head(features).shape[1]}]"]
-    assert [text for text in above if text.startswith("[")] == ["[B, 3,\n224, 224]", *shapes]
+    assert [text for text in above if text.endswith("]")] == ["[B, 3,\n224, 224]", *shapes]
     assert [int(text.split("\n")[0]) for text in above if text.endswith("blocks")] == list(options["depths"])
     assert above.count("merging") == 3
 

@@ -13,6 +13,7 @@ runtime.prepare()  # before Paddle
 _PUBLIC = {
     "create_model": "paddle_vit.models",
     "list_models": "paddle_vit.models",
+    "load_weights": "paddle_vit.models.weights",
     "train": "paddle_vit.training.engine",
 }
 __all__ = sorted(_PUBLIC)

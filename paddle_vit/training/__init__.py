@@ -42,7 +42,6 @@ _PUBLIC = {
     "Distillation": "teacher",
     "accuracy": "step",
     "train_step": "step",
-    "load_weights_file": "checkpoint",
     "save_weights": "checkpoint",
     "Result": "engine",
     "Stopped": "log",

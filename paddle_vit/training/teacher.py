@@ -2,9 +2,9 @@
 
 import paddle
 
+from paddle_vit.models.weights import load_weights
 from paddle_vit.training import recipe as parts
 from paddle_vit.training.build import build_model, check_logits
-from paddle_vit.training.checkpoint import load_weights_file
 from paddle_vit.training.config import RecipeError, load_recipe
 
 
@@ -112,7 +112,11 @@ def with_weights(model, path):
         RecipeError: the file does not fit it.
     """
     try:
-        load_weights_file(model, path)
+        loaded = load_weights(model, path)
     except (OSError, ValueError) as error:
         raise RecipeError(f"teacher_weights: {error}") from error
+    if loaded.fresh:
+        raise RecipeError(
+            f"teacher_weights: {path} is for another number of classes; a teacher has to know those of the data"
+        )
     return model

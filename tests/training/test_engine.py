@@ -16,7 +16,7 @@ import pytest
 
 import paddle_vit
 from paddle_vit.models import VisionTransformer
-from paddle_vit.training import engine, evaluate, load_recipe, load_weights_file
+from paddle_vit.training import engine, evaluate, load_recipe
 from paddle_vit.training.build import build_model
 from paddle_vit.training.data import DATA, load_digits
 from paddle_vit.training.engine import make_optimizer, train
@@ -63,7 +63,7 @@ def test_result_and_files(tmp_path):
     assert not result.model.training
     assert evaluate(result.model, load_digits()[1]) == result.test_accuracy
     read_back = build_model(load_recipe(result.out / "config.yaml"), DIGITS)
-    load_weights_file(read_back, result.out / "weights.safetensors")
+    paddle_vit.load_weights(read_back, result.out / "weights.safetensors")
     assert equal(weights(read_back), weights(result.model))
     assert "history" not in repr(result) and len(repr(result)) < 300, "a notebook shows it"
 

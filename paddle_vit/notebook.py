@@ -164,6 +164,39 @@ def train(recipe, model=None, *, teacher=None, code=(), out=None, **changes):
         curve.finish(out / "learning_curve.png")
 
 
+def published(model, path, *, allow=()):
+    """Load published weights into a model, the learner's own, and say what was loaded.
+
+    Args:
+        model, path, allow: see paddle_vit.models.weights.load_weights.
+
+    Returns:
+        its Loaded; None where there is no such file, so that cells which need the weights can do without
+
+    Raises:
+        Refused: the file is no file of weights or does not fit the model, which is then as it was.
+    """
+    from paddle_vit.commands.common import language_of
+    from paddle_vit.commands.weights import remarks
+    from paddle_vit.grader.messages import FILE_KINDS
+    from paddle_vit.models.weights import WeightsError, load_weights
+
+    if _session.language is None:
+        _session.language = language_of(None)
+    try:
+        loaded = load_weights(model, path, allow=allow)
+    except FileNotFoundError:
+        print(_say("published_none", path=Path(path).absolute()))
+        return None
+    except (OSError, WeightsError) as error:
+        raise Refused(_say("published_refused", reason=error)) from None
+    taken = [parameter for name, parameter in model.state_dict().items() if name not in loaded.fresh]
+    kind, count = FILE_KINDS[loaded.kind][_session.language], sum(int(parameter.size) for parameter in taken)
+    first = _say("published", file=Path(path).name, kind=kind, count=count)
+    print("\n".join([first, *remarks(loaded, _session.language)]))
+    return loaded
+
+
 # --- the session ------------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from paddle_vit.exercises import lesson_names, load_lesson
 from paddle_vit.grader.graft import load_reference
 from paddle_vit.grader.notebooks import notebook_file, text_path
 from paddle_vit.models import DeiT, create_model
+from paddle_vit.training.checkpoint import save_weights
 from paddle_vit.training.data import load_digits
 
 ROOT = Path(__file__).parents[1]
@@ -159,6 +160,37 @@ def test_a_finished_notebook_is_graded_and_trained_from_the_terminal(project, le
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("language, there", [("zh", False), ("en", True)])
+def test_published_weights_in_lesson_1(project, language, there):
+    """Without the file nothing is drawn and nothing fails; with it the learner's own code has its weights."""
+    text = text_path(ROOT, VIT, language).read_text(encoding="utf-8")
+    (prepared,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)  # for a DeiT, as the text says
+    needed = {f"demo-{name}" for name in ("patches_digit", "patches_photo", "attention_digit", "photo")}
+
+    def change(cell):
+        put_reference_back(cell)
+        if cell.id == "demo-attention_digit":  # its imports alone: there is no training here
+            cell.source = cell.source.splitlines()[0]
+        elif cell.id == "demo-published" and there:
+            cell.source = f"{prepared}\n{cell.source}"
+        elif not cell.id.startswith(("start", "given-", "stub-", "demo-published")) and cell.id not in needed:
+            cell.source = ""
+
+    if there:
+        file = project / "notebooks" / "vit_tiny_patch16_224.safetensors"
+        save_weights(create_model("vit_tiny_patch16_224"), file, labels={281: "tabby, tabby cat"})
+    cells, _ = run(project, VIT, language, change)
+    for name, cell in cells.items():
+        for output in cell.outputs:
+            assert output.output_type != "error" and output.get("name") != "stderr", f"{name}: {output}"
+    said, *pictures = (cell for name, cell in cells.items() if name.startswith("demo-published"))
+    assert ("vit_tiny_patch16_224.safetensors (safetensors)" in texts(said)) == there
+    assert ("https://huggingface.co" in texts(said)) != there
+    assert len(pictures) == 4
+    for cell in pictures:
+        assert [set(output.data) >= {"image/png"} for output in cell.outputs] == ([True] if there else [])
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_numbers_in_the_text_are_so(language):
     text = text_path(ROOT, VIT, language).read_text(encoding="utf-8")
@@ -169,6 +201,9 @@ def test_the_numbers_in_the_text_are_so(language):
     counts += [len(train.labels) + len(test.labels), len(train.labels), 224**2, (224 // 16) ** 4]
     for count in counts:
         assert f"{int(count):,}" in text
+    for name, files in {"vit_tiny_patch16_224": 2, "vit_base_patch16_224": 3}.items():  # of float32 numbers
+        count = sum(int(parameter.size) for parameter in create_model(name).parameters())
+        assert text.count(f"{4 * count / 1e6:.0f} MB") == files
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -240,6 +240,97 @@ def test_an_interrupted_training_says_so_in_one_line(kernel, tmp_path):
     assert shown["error"].startswith("stopped after ") and "\n" not in shown["error"]
 
 
+# --- published weights ------------------------------------------------------------------------------------------------
+
+PUBLISHED = ROOT / "tests" / "models" / "fixtures" / "published"
+FITS = dict(image_size=(8, 10), patch_size=(4, 2), num_classes=7, embed_dim=12, depth=2, num_heads=3, mlp_ratio=2.0)
+each_language = pytest.mark.parametrize("language", ["zh", "en"])
+
+
+def load_published(monkeypatch, language, file, **changes):
+    """published() in this process, in a notebook of this language; returns its model and what it returns."""
+    from paddle_vit import models, notebook
+
+    monkeypatch.setattr(notebook._session, "language", language)
+    model = models.VisionTransformer(**{**FITS, **changes})
+    return model, notebook.published(model, file)
+
+
+@each_language
+def test_published_weights_are_loaded_and_told(monkeypatch, capsys, language):
+    from safetensors.numpy import load_file
+
+    model, loaded = load_published(monkeypatch, language, PUBLISHED / "timm_vit.safetensors")
+    assert loaded.kind == "safetensors" and not loaded.fresh and not loaded.resized
+    assert (model.head.weight.numpy() == load_file(PUBLISHED / "timm_vit.safetensors")["head.weight"].T).all()
+    count = sum(int(parameter.size) for parameter in model.parameters())
+    said = {"zh": f"：{count:,} 个参数已载入你的模型。", "en": f": {count:,} parameters are now in your model."}
+    assert capsys.readouterr().out == f"timm_vit.safetensors (safetensors){said[language]}\n"
+
+
+@each_language
+def test_published_weights_for_other_classes_and_another_resolution(monkeypatch, capsys, language):
+    file = PUBLISHED / "deit_meta_resized.pth"  # of square images
+    changes = dict(image_size=24, patch_size=4, num_classes=3)
+    model, loaded = load_published(monkeypatch, language, file, **changes)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and {"zh": "torch 的 zip 格式", "en": "torch's zip format"}[language] in lines[0]
+    head = {"head.weight", "head.bias"}
+    count = sum(int(p.size) for name, p in model.named_parameters() if name not in head)
+    assert f" {count:,} " in lines[0].replace("：", " ")
+    assert lines[1].endswith("patch_embedding.position_embedding") and all(name in lines[2] for name in head)
+    assert set(loaded.fresh) == head
+
+
+@each_language
+def test_no_published_weights(monkeypatch, capsys, tmp_path, language):
+    assert load_published(monkeypatch, language, tmp_path / "vit.safetensors")[1] is None
+    said = capsys.readouterr().out
+    assert str(tmp_path / "vit.safetensors") in said and "https://huggingface.co" in said and "PaddleClas" in said
+    assert {"zh": "可以先跳过", "en": "You can skip this section"}[language] in said
+
+
+@each_language
+def test_published_weights_that_do_not_fit(monkeypatch, capsys, tmp_path, language):
+    from paddle_vit.notebook import Refused
+
+    with pytest.raises(Refused) as refused:
+        load_published(monkeypatch, language, PUBLISHED / "timm_vit.safetensors", embed_dim=24)
+    said = str(refused.value)
+    assert said.startswith({"zh": "什么也没有载入", "en": "Nothing was loaded"}[language])
+    assert "does not fit the model" in said and "encoder.norm.weight [12] instead of [24]" in said
+    (tmp_path / "page.pth").write_text("<!DOCTYPE html>")
+    for file, reason in ((tmp_path / "page.pth", "this is a web page"), (tmp_path, "is a folder")):
+        with pytest.raises(Refused, match=reason):
+            load_published(monkeypatch, language, file)
+    assert capsys.readouterr().out == ""
+
+
+def test_every_kind_of_file_has_a_name_in_both_languages():
+    from paddle_vit.grader.messages import FILE_KINDS
+    from paddle_vit.models.weight_files import read_weight_file
+
+    files = [file for file in PUBLISHED.iterdir() if ".expected." not in file.name]
+    assert {read_weight_file(file).kind for file in files} == set(FILE_KINDS)
+    assert all(names["en"] == kind and names["zh"] for kind, names in FILE_KINDS.items())
+
+
+def test_published_weights_in_a_notebook(kernel, tmp_path):
+    """Own weights, without start() of the language; and a file that does not fit is one short message."""
+    kernel.run(
+        "from paddle_vit.models import VisionTransformer\nfrom paddle_vit.notebook import published\n"
+        "from paddle_vit.training.checkpoint import save_weights\n"
+        f"sizes = {FITS!r}\nfile = {str(tmp_path / 'own.safetensors')!r}\n"
+        "save_weights(VisionTransformer(**sizes), file, labels={0: 'cat'})"
+    )
+    shown = kernel.run("published(VisionTransformer(**sizes), file).labels")
+    assert shown["error"] is None and "parameters are now in your model" in shown["text"]
+    assert "{0: 'cat'}" in shown["text"]
+    shown = kernel.run("published(VisionTransformer(**{**sizes, 'depth': 3}), file)")
+    assert shown["error"].startswith("Nothing was loaded") and "Traceback" not in shown["error"]
+    assert "encoder.layers.2.attn.qkv.weight" in shown["error"]
+
+
 # --- which text is checked --------------------------------------------------------------------------------------------
 
 

@@ -273,5 +273,27 @@ attention_picture(tiny, photo)
 # %% photo_head
 head_picture(tiny, photo, layer=0, head=0, query=90)
 
+# %% published
+from paddle_vit.notebook import published
+
+weights = published(tiny, "vit_tiny_patch16_224.safetensors")  # the path of your file
+
+# %% published_classes
+from paddle_vit.visualize.predictions import classes_picture
+
+weights and classes_picture(tiny, photo, weights.labels)
+
+# %% published_own
+from paddle_vit.visualize.photos import FOLDER, load_image
+
+own_photo = load_image(FOLDER / "coffee.jpg") * 2 - 1  # the path of an image of your own
+weights and classes_picture(tiny, own_photo, weights.labels)
+
+# %% published_attention
+weights and attention_picture(tiny, photo)
+
+# %% published_head
+weights and head_picture(tiny, photo, layer=-1, head=0)
+
 # %% check_all
 check("all")

@@ -32,7 +32,7 @@ def run(arguments=None):
 
 def parser():
     """The parser of all commands."""
-    from paddle_vit.commands import building, grading, learning, tour, training
+    from paddle_vit.commands import building, grading, learning, tour, training, weights
 
     parser = argparse.ArgumentParser(
         prog="paddle-vit",
@@ -45,5 +45,6 @@ def parser():
     grading.add_commands(subparsers)
     learning.add_commands(subparsers)
     training.add_train(subparsers)
+    weights.add_weights(subparsers)
     building.add_commands(subparsers)
     return parser

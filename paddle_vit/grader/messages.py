@@ -9,6 +9,15 @@ STATES = {
     "missing": {"zh": "缺失", "en": "missing"},
 }
 
+# What models/weight_files.py calls the kinds of files with weights
+FILE_KINDS = {
+    "safetensors": {"zh": "safetensors", "en": "safetensors"},
+    "numpy's .npz": {"zh": "numpy 的 .npz", "en": "numpy's .npz"},
+    "torch's zip format": {"zh": "torch 的 zip 格式", "en": "torch's zip format"},
+    "torch's older format": {"zh": "torch 的旧格式", "en": "torch's older format"},
+    "Paddle's pickle": {"zh": "Paddle 的 pickle", "en": "Paddle's pickle"},
+}
+
 MESSAGES = {
     # compare.py
     "raised": {
@@ -281,6 +290,22 @@ MESSAGES = {
         "zh": "第 {epoch}/{epochs} 轮  损失 {loss:.3f}  训练准确率 {train:.1%}  测试准确率 {test}  还剩 {left:.0f} 秒",
         "en": "epoch {epoch}/{epochs}  loss {loss:.3f}  train {train:.1%}  test {test}  {left:.0f} s left",
     },
+    "published": {
+        "zh": "{file} ({kind})：{count:,} 个参数已载入你的模型。",
+        "en": "{file} ({kind}): {count:,} parameters are now in your model.",
+    },
+    "published_none": {
+        "zh": "没有 {path} 这个文件。这一节可以先跳过，后面的单元格什么也不会画。需要的话，到 https://huggingface.co "
+        "下载 timm 或 transformers 的权重 (model.safetensors)，或者使用 PaddleClas 的 .pdparams (见 "
+        "https://github.com/PaddlePaddle/PaddleClas ，AI Studio 的数据集里也有)，再改成它的路径。",
+        "en": "There is no file {path}. You can skip this section: without the file its cells draw nothing. Weights of "
+        "timm and transformers (model.safetensors) are found at https://huggingface.co, PaddleClas' .pdparams at "
+        "https://github.com/PaddlePaddle/PaddleClas and among the data sets of AI Studio; give the path of yours.",
+    },
+    "published_refused": {
+        "zh": "什么也没有载入，模型和原来一样。{reason}",
+        "en": "Nothing was loaded, the model is as it was. {reason}",
+    },
     # tour
     "tour_1": {"zh": "1. 环境", "en": "1. The environment"},
     "tour_2": {"zh": "2. 还没动过的待填代码", "en": "2. The untouched stub, graded"},
@@ -323,6 +348,15 @@ MESSAGES = {
         "zh": "测试准确率 {accuracy}；指标、权重和学习曲线在 {out}",
         "en": "test accuracy {accuracy}; metrics, weights and learning curve are in {out}",
     },
+    "weights_loaded": {
+        "zh": "{model}：{parameters} 个参数，来自 {file} ({kind})，{classes} 个类别",
+        "en": "{model}: {parameters} parameters from {file} ({kind}), {classes} classes",
+    },
+    "weights_resized": {"zh": "已缩放到新的分辨率：{names}", "en": "resized to another resolution: {names}"},
+    "weights_fresh": {"zh": "保持初始值：{names}", "en": "left as they were: {names}"},
+    "weights_unused": {"zh": "文件中未使用：{names}", "en": "not used of the file: {names}"},
+    "weights_labels": {"zh": "类别名称：{names}", "en": "classes: {names}"},
+    "weights_written": {"zh": "已写入 {out}", "en": "written: {out}"},
     "just_passed": {"zh": "通过了：{target}", "en": "Passed: {target}"},
     "no_such_file": {"zh": "没有这个文件：{path}", "en": "no such file: {path}"},
     "not_python": {

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +67,27 @@ def test_the_accuracy_that_readme_and_recipe_give_is_the_stored_one(recipe):
         assert said[1] == f"{100 * np.mean(full):.1f}", name
     assert f"{100 * np.mean(full):.2f} %" in recipe.__doc__
     assert "({})".format(", ".join(f"{100 * one:.1f}" for one in full)) in recipe.__doc__
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_what_another_epsilon_and_gelu_change_is_the_stored_result(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    stored = rows("epsilon")
+    assert len(stored) == 4
+    for change, start in (("epsilon 1e-12", "1e-12"), ("tanh GELU", "tanh")):
+        found = [row for row in stored if row["change"] == change]
+        said = re.findall(r"\d\.\de-\d\d", text[text.index(start) :])[:2]
+        assert said == [f"{row['difference']:.1e}" for row in found]
+        assert all(row["answers_changed"] == 0 for row in found), "and so it is said"
+
+
+@pytest.mark.slow
+def test_loading_weights_costs_what_was_asked_for():
+    """At most 1.5 times the time of paddle.load of the same arrays, and twice the file's size in memory."""
+    done = subprocess.run(
+        [sys.executable, "benchmarks/loading.py", "--rounds", "3"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    found = re.findall(r"^(.*?) +[\d.]+ s +([\d.]+) of paddle.load +memory \+([\d.]+)", done.stdout, re.M)
+    assert [what for what, _, _ in found][0] == "paddle.load" and len(found) == 5
+    for what, ratio, rise in found[1:]:
+        assert float(ratio) <= 1.5 and float(rise) <= 2.0, what

@@ -81,6 +81,38 @@ def test_the_first_exercise_goes_as_told(text, language):
             assert verdict.message.splitlines()[: len(rest)] == rest
 
 
+# The beginning of a row of the table of published weights -> the beginning of the names of its fixtures
+PUBLISHED = {
+    "timm": "timm_",
+    "Hugging Face transformers": "transformers_",
+    "Google": "google_",
+    "Meta": "deit_meta",
+    "Microsoft": "swin_microsoft",
+    "PaddleClas": "paddleclas_",
+    "PaddleViT": "paddlevit_",
+}
+
+
+@pytest.mark.parametrize("text", [README, CHINESE], ids=["en", "zh"])
+def test_every_row_of_published_weights_has_files(text):
+    """tests/models/test_published.py loads each of them and compares what comes out; test_weights.py does so with our own."""
+    files = {path.name for path in (ROOT / "tests" / "models" / "fixtures" / "published").iterdir()}
+    files = {name for name in files if ".expected." not in name}
+    table = re.search(r"\|---\|---\|---\|---\|---\|\n(.*?)\n\n", text, re.S).group(1)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert len(rows) == len(PUBLISHED) + 1
+    for whose, kinds, *ticks in rows[:-1]:
+        prefix = next(prefix for start, prefix in PUBLISHED.items() if whose.startswith(start))
+        here = {name for name in files if name.startswith(prefix)}
+        files -= here
+        assert {Path(name).suffix for name in here} == set(re.findall(r"`(\.\w+)`", kinds)), whose
+        for family, tick in zip(["vit", "deit", "swin"], ticks, strict=True):
+            # PaddleViT and others have vit in their own name
+            found = [name for name in here if re.search(rf"(^|_){family}", name.removeprefix("paddlevit"))]
+            assert bool(found) == (tick == "✔"), f"{whose}: {family}"
+    assert not files, "fixtures of no row"
+
+
 def test_ci_reads_the_test_command_from_the_readme():
     commands = [line for line in README.splitlines() if re.match(r"^pip install .*&& pytest$", line)]
     assert commands == ['pip install -e ".[cpu,test]" && pytest']

@@ -121,7 +121,6 @@ class Storage:
         shape, strides = checked_shape(shape), tuple(strides)
         if not all(map(_count, (offset, *strides))) or len(shape) != len(strides):
             raise ValueError(f"a tensor of shape {list(shape)} that lies nowhere in its numbers")
-        strides = [stride if size > 1 else 0 for size, stride in zip(shape, strides, strict=True)]
         last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
         if math.prod(shape) and not math.prod(shape) <= self.size > last:
             raise ValueError(f"a tensor of shape {list(shape)} that does not lie in its {self.size} numbers")
@@ -260,11 +259,8 @@ def load_legacy_torch(view):
         raise ValueError("damaged: the numbers are not those of its tensors")
     for key in keys:
         storage = storages[key]
-        try:
-            count = int.from_bytes(file.read(8), "little")
-            start, file.position = file.position, file.position + storage.num_bytes
-        except EOFError:
-            count = None
+        count = int.from_bytes(file.read(8), "little")
+        start, file.position = file.position, file.position + storage.num_bytes
         if count != storage.size or file.position > len(view):
             raise ValueError(f"damaged: {storage.num_bytes:,} bytes of numbers are not there")
         storage.content = view[start : file.position]

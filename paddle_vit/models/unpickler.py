@@ -22,12 +22,12 @@ _OPERATIONS = (
 ).split()
 
 _NAMES_OF_OPERATIONS = {ord(operation.code): operation.name for operation in pickletools.opcodes}
-_MOST_STEPS = 1 << 20  # a ViT-H with its optimizer's state takes a tenth
+_MOST_STEPS = 1 << 20  # a ViT-H with the state of its optimizer takes less than a tenth
 _MOST_ARGUMENTS = 8  # torch's _rebuild_tensor_v2 takes 7
 
 
 class Refused(ValueError):
-    """The pickle wants something that is neither an array nor a plain container; the message names it."""
+    """The file wants something that is neither an array nor a plain container; the message names it."""
 
 
 def shown(value):
@@ -36,8 +36,8 @@ def shown(value):
         return type(value).__name__
     if isinstance(value, int) and abs(value) > 1 << 64:
         return "a huge number"
-    text = value[:200] if isinstance(value, str) else repr(value[:200] if isinstance(value, bytes) else value)
-    return (text if text.isprintable() else ascii(text))[:200]
+    text = value[:100] if isinstance(value, str) else repr(value[:100] if isinstance(value, bytes) else value)
+    return (text if text.isprintable() else ascii(text))[:100]
 
 
 class _Steps:
@@ -125,7 +125,7 @@ class Bounded:
 
     def read(self, size):
         if size < 0 or size > len(self._view) - self.position:
-            raise EOFError("it ends in the middle")
+            raise ValueError("it ends in the middle")
         self.position += size
         content = self._view[self.position - size : self.position]
         return bytes(content) if size < 4096 else content
@@ -134,7 +134,7 @@ class Bounded:
         """Up to the end of the line; lines of pickles are names."""
         length = bytes(self._view[self.position : self.position + 1000]).find(b"\n") + 1
         if not length:
-            raise EOFError("it ends in the middle of a line")
+            raise ValueError("it ends in the middle of a line")
         return self.read(length)
 
 
@@ -157,5 +157,7 @@ def load(file, names, persistent_load=None):
     except Refused:
         raise
     except Exception as error:  # whatever nonsense makes of a stack machine
-        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        raise ValueError(f"damaged: {kind}{shown(str(error))}") from error
+        what = shown(str(error))
+        if not isinstance(error, ValueError) or isinstance(error, UnicodeError):
+            what = f"its pickle makes no sense ({type(error).__name__}: {what})"
+        raise ValueError(f"damaged: {what.removeprefix('damaged: ')}") from error

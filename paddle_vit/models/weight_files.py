@@ -24,7 +24,7 @@ from paddle_vit.models.pickles import (
     load_paddle,
     load_torch,
 )
-from paddle_vit.models.unpickler import shown
+from paddle_vit.models.unpickler import Refused, shown
 from paddle_vit.models.weight_labels import labels_beside, labels_in
 
 # Where training scripts put the weights of a model in what they save
@@ -179,7 +179,7 @@ def _read_safetensors(view, path):
         with safe_open(path, framework="numpy") as checked:
             metadata = checked.metadata() or {}
     except SafetensorError as error:
-        raise WeightsError(f"not a complete safetensors file: {error}") from error
+        raise WeightsError(f"not a complete safetensors file: {shown(str(error))}") from error
     start = 8 + struct.unpack("<Q", view[:8])[0]
     header = json.loads(str(view[8:start], "utf-8"), object_pairs_hook=_without_duplicates)
     header.pop("__metadata__", None)
@@ -187,7 +187,7 @@ def _read_safetensors(view, path):
     for name, entry in header.items():
         dtype = _SAFETENSORS_DTYPES.get(entry["dtype"])
         if dtype is None:
-            raise WeightsError(f"{name} is of the type {entry['dtype']}, which no weights here have")
+            raise WeightsError(f"{shown(name)} is of the type {entry['dtype']}, which no weights here have")
         begin, end = entry["data_offsets"]
         arrays[name] = _in_place(view[start + begin : start + end], dtype, entry["shape"])
     return arrays, metadata
@@ -253,9 +253,11 @@ def _read_archive(view, archive):
 def _member(view, archive, member):
     """The bytes of a member: where they lie, or unpacked if they are compressed."""
     name, size = shown(member.filename), member.file_size
+    if member.flag_bits & 1:
+        raise Refused(f"{name} is encrypted")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Python unpacks the other ways all at once, however much it is
-        raise WeightsError(f"{name} is compressed in a way that no file of weights is")
+        raise Refused(f"{name} is compressed in a way that no file of weights is")
     try:
         with archive.open(member) as file:  # looks at the header in front of the member
             if member.compress_type == zipfile.ZIP_DEFLATED:
@@ -264,7 +266,7 @@ def _member(view, archive, member):
                 lengths = view[member.header_offset + 26 : member.header_offset + 30]  # of the name and of extra data
                 start = member.header_offset + 30 + sum(struct.unpack("<HH", lengths))
                 content = view[start : start + member.compress_size]
-    except Exception as error:  # zlib.error, BadZipFile, NotImplementedError, RuntimeError for a password, ...
+    except Exception as error:  # zlib.error, BadZipFile, NotImplementedError, EOFError, ...
         raise WeightsError(f"damaged: {name} cannot be unpacked: {shown(str(error))}") from error
     if len(content) != size:
         raise WeightsError(f"damaged: {name} has another size than its {size:,} bytes, or the file ends in it")
@@ -280,7 +282,7 @@ def _read_npy(view):
     except Exception as error:  # numpy hands the header to Python's parser, which has many ways to complain
         raise WeightsError(f"damaged: no header of a numpy array: {shown(str(error))}") from error
     if dtype.hasobject:
-        raise WeightsError("refused: it holds Python objects, not numbers")
+        raise Refused("it holds Python objects, not numbers")
     # numpy writes bfloat16 of other libraries as two nameless bytes
     name = "bfloat16" if dtype.str in ("|V2", "<V2") and not dtype.names else dtype.name
     if DTYPES.get(name) not in (dtype.str, "<u2"):
@@ -306,7 +308,7 @@ def _weights_in(content, depth=0):
 
 def _stored(name, array):
     if not isinstance(name, str) or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise WeightsError(f"an array is called {ascii(shown(name))}, which is no name of a parameter")
+        raise WeightsError(f"an array is called {shown(name)}, which is no name of a parameter")
     if array.shape is None:
         raise WeightsError(f"damaged: the array {name} has no content")
     return array if isinstance(array, Stored) else Stored(array.shape, array.dtype, array.numpy)

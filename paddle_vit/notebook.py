@@ -179,7 +179,8 @@ def published(model, path, *, allow=()):
     from paddle_vit.commands.common import language_of
     from paddle_vit.commands.weights import remarks
     from paddle_vit.grader.messages import FILE_KINDS
-    from paddle_vit.models.weights import WeightsError, load_weights
+    from paddle_vit.models.weight_errors import WeightsError
+    from paddle_vit.models.weights import load_weights
 
     if _session.language is None:
         _session.language = language_of(None)
@@ -188,8 +189,8 @@ def published(model, path, *, allow=()):
     except FileNotFoundError:
         print(_say("published_none", path=Path(path).absolute()))
         return None
-    except (OSError, WeightsError) as error:
-        raise Refused(_say("published_refused", reason=error)) from None
+    except WeightsError as error:
+        raise Refused(_say("published_refused", reason=error.text(_session.language))) from None
     taken = [parameter for name, parameter in model.state_dict().items() if name not in loaded.fresh]
     kind, count = FILE_KINDS[loaded.kind][_session.language], sum(int(parameter.size) for parameter in taken)
     first = _say("published", file=Path(path).name, kind=kind, count=count)

@@ -298,10 +298,14 @@ def test_published_weights_that_do_not_fit(monkeypatch, capsys, tmp_path, langua
         load_published(monkeypatch, language, PUBLISHED / "timm_vit.safetensors", embed_dim=24)
     said = str(refused.value)
     assert said.startswith({"zh": "什么也没有载入", "en": "Nothing was loaded"}[language])
-    assert "does not fit the model" in said and "encoder.norm.weight [12] instead of [24]" in said
+    assert {"zh": "与模型不符", "en": "does not fit the model"}[language] in said
+    assert "encoder.norm.weight [12], [24]" in said
     (tmp_path / "page.pth").write_text("<!DOCTYPE html>")
-    for file, reason in ((tmp_path / "page.pth", "this is a web page"), (tmp_path, "is a folder")):
-        with pytest.raises(Refused, match=reason):
+    for file, zh, en in (
+        (tmp_path / "page.pth", "这是一个网页", "this is a web page"),
+        (tmp_path, "是文件夹", "is a folder"),
+    ):
+        with pytest.raises(Refused, match={"zh": zh, "en": en}[language]):
             load_published(monkeypatch, language, file)
     assert capsys.readouterr().out == ""
 
@@ -321,11 +325,11 @@ def test_published_weights_in_a_notebook(kernel, tmp_path):
         "from paddle_vit.models import VisionTransformer\nfrom paddle_vit.notebook import published\n"
         "from paddle_vit.training.checkpoint import save_weights\n"
         f"sizes = {FITS!r}\nfile = {str(tmp_path / 'own.safetensors')!r}\n"
-        "save_weights(VisionTransformer(**sizes), file, labels={0: 'cat'})"
+        "save_weights(VisionTransformer(**sizes), file, labels=dict(enumerate('abcdefg')))"
     )
     shown = kernel.run("published(VisionTransformer(**sizes), file).labels")
     assert shown["error"] is None and "parameters are now in your model" in shown["text"]
-    assert "{0: 'cat'}" in shown["text"]
+    assert "{0: 'a', 1: 'b'" in shown["text"]
     shown = kernel.run("published(VisionTransformer(**{**sizes, 'depth': 3}), file)")
     assert shown["error"].startswith("Nothing was loaded") and "Traceback" not in shown["error"]
     assert "encoder.layers.2.attn.qkv.weight" in shown["error"]

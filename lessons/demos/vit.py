@@ -267,7 +267,7 @@ compare_picture(runs)
 # %% photo
 paddle.seed(0)
 tiny = VisionTransformer(embed_dim=192, depth=12, num_heads=3)  # ViT-Ti/16 at 224 pixels, in your own code
-photo = photo * 2 - 1  # from 0 to 1 to -1 to 1, as ViT is trained
+photo = load_photo(PHOTOS[0]) * 2 - 1  # from 0 to 1 to -1 to 1, as ViT is trained
 attention_picture(tiny, photo)
 
 # %% photo_head
@@ -276,6 +276,7 @@ head_picture(tiny, photo, layer=0, head=0, query=90)
 # %% published
 from paddle_vit.notebook import published
 
+weights = None
 weights = published(tiny, "vit_tiny_patch16_224.safetensors")  # the path of your file
 
 # %% published_classes

@@ -14,7 +14,7 @@ def add_weights(subparsers):
         help="read published weights into a model, and convert them to safetensors",
         description="Read published weights, of timm, transformers, the authors, PaddleClas, PaddleViT or your own, into a "
         "model with the head that the file has. Nothing in the file is executed.",
-        epilog="example: paddle-vit weights ViT-B_16.npz --model vit_base_patch16_224 --out vit_b16.safetensors",
+        epilog="example: paddle-vit weights ViT-B_16-224.npz --model vit_base_patch16_224 --out vit_b16.safetensors",
     )
     parser.add_argument("file", metavar="FILE", help=".safetensors, .npz, .pth, .bin or .pdparams")
     parser.add_argument("--model", metavar="NAME", required=True, help="name of a model, as in timm")
@@ -41,10 +41,15 @@ def run(args):
     language = language_of(args)
     try:
         require_paddle()
-        from paddle_vit.models import create_model
-        from paddle_vit.models.weights import head_arguments, load_weights
-        from paddle_vit.training.checkpoint import save_weights
+    except PaddleMissing as error:
+        return _fail(error)
+    from paddle_vit.models import create_model
+    from paddle_vit.models.weight_errors import WeightsError
+    from paddle_vit.models.weights import head_arguments, load_weights
+    from paddle_vit.training.checkpoint import save_weights
 
+    try:
+        check_out(args, language)
         head = head_arguments(args.file)
         if args.model.startswith("vit_"):  # only ViT was pre-trained with a hidden layer in its head
             model = create_model(args.model, **head)
@@ -53,12 +58,16 @@ def run(args):
         loaded = load_weights(model, args.file, allow=args.allow)
         if args.out:
             save_weights(model, args.out, loaded.labels)
-    except (ValueError, TypeError, PaddleMissing, OSError) as error:
-        print(f"paddle-vit weights: {error}", file=sys.stderr)
-        return 2
+    except FileNotFoundError:
+        return _fail(say("no_such_file", language, path=args.file))
+    except WeightsError as error:
+        return _fail(error.text(language))
+    except (ValueError, OSError) as error:
+        return _fail(error)
+    classes = say("weights_classes" if head["num_classes"] else "weights_no_head", language, count=head["num_classes"])
     count = sum(parameter.size for parameter in model.parameters())
     told = dict(model=args.model, parameters=f"{int(count):,}", file=Path(args.file).name)
-    print(say("weights_loaded", language, kind=FILE_KINDS[loaded.kind][language], classes=head["num_classes"], **told))
+    print(say("weights_loaded", language, kind=FILE_KINDS[loaded.kind][language], classes=classes, **told))
     for remark in remarks(loaded, language):
         print(remark)
     if args.out:
@@ -66,13 +75,33 @@ def run(args):
     return 0
 
 
+def check_out(args, language):
+    """Raise a ValueError, before anything is read, unless --out can be written and takes nothing away."""
+    if not args.out:
+        return
+    out = Path(args.out)
+    if out.suffix != ".safetensors":
+        raise ValueError(say("weights_out_suffix", language, out=out))
+    if not out.parent.is_dir():
+        raise ValueError(say("weights_out_folder", language, folder=out.parent))
+    if out.is_dir():
+        raise ValueError(say("weights_out_is_folder", language, out=out))
+    if out.exists() and Path(args.file).exists() and out.samefile(args.file):
+        raise ValueError(say("weights_out_same", language, out=out))
+
+
+def _fail(text):
+    print(f"paddle-vit weights: {text}", file=sys.stderr)
+    return 2
+
+
 def remarks(loaded, language):
     """What load_weights did beside loading, a line each; the notebook says it too."""
-    from paddle_vit.models.weights import together
+    from paddle_vit.models.weight_checks import together
 
     parts = [("weights_resized", loaded.resized), ("weights_fresh", loaded.fresh), ("weights_unused", loaded.unused)]
     lines = [say(key, language, names=", ".join(together(names))) for key, names in parts if names]
     if loaded.labels:
         first = [f"{number} {name}" for number, name in sorted(loaded.labels.items())[:3]]
-        lines.append(say("weights_labels", language, names=", ".join(first) + ", ..."))
+        lines.append(say("weights_labels", language, names="; ".join(first) + "; ..."))
     return lines

@@ -5,6 +5,7 @@ older format), Paddle's .pdparams. Nothing of a file is executed, and arrays are
 import json
 import math
 import mmap
+import re
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from paddle_vit.models.pickles import (
     load_torch,
 )
 from paddle_vit.models.unpickler import Refused, shown
+from paddle_vit.models.weight_errors import Unusable, WeightsError
 from paddle_vit.models.weight_labels import labels_beside, labels_in
 
 # Where training scripts put the weights of a model in what they save
@@ -48,10 +50,6 @@ _SAFETENSORS_DTYPES = {
     "U8": "uint8",
     "BOOL": "bool",
 }
-
-
-class WeightsError(ValueError):
-    """A file cannot be read as weights, or they do not fit a model; the message says what was expected and what came."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +86,14 @@ class Stored:
 class WeightFile:
     """What stands in a file.
 
+    path: where it lies
     kind: what wrote it, in words
     arrays: dict from the names in the file to Stored
     labels: names of the classes by number, where the file or a config.json beside it has them; else None
     paddle_layout: whether the matrices of Linear layers are [in, out] where nothing else tells
     """
 
+    path: Path
     kind: str
     arrays: dict
     labels: dict | None = None
@@ -113,35 +113,42 @@ def read_weight_file(path):
         FileNotFoundError: there is no such file.
         WeightsError: it is of no known kind, damaged, or holds anything but arrays and plain containers.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     view = _mapped(path)
     try:
         kind, content, extra = _read(view, path)
         arrays = {name: _stored(name, array) for name, array in content.items()}
         if sum(array.num_bytes for array in arrays.values()) > max(_SMALL, _MOST_EXPANSION * len(view)):
-            raise WeightsError("damaged: the arrays have more numbers than fit into the file")
-    except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
+            raise ValueError("the arrays have more numbers than fit into the file")
+    except Unusable as error:
+        raise WeightsError(("unusable", dict(path=path, reason=str(error)))) from error
+    except Refused as error:
+        why = "training_state" if re.search(r"Namespace|CfgNode|[Cc]onfig", str(error)) else "command"
+        advice = [(why, {})] if "it asks for" in str(error) else []
+        raise WeightsError(("refused", dict(path=path, reason=str(error))), *advice) from error
     except ValueError as error:
-        raise WeightsError(f"{path} is refused: {error}") from error
-    return WeightFile(kind, arrays, labels_in(extra) or labels_beside(path), kind.startswith("Paddle"))
+        reason = str(error).removeprefix("damaged: ")
+        raise WeightsError(("damaged", dict(path=path, size=len(view), reason=reason))) from error
+    return WeightFile(path, kind, arrays, labels_in(extra) or labels_beside(path), kind.startswith("Paddle"))
 
 
 def _mapped(path):
     """memoryview of a file, which is read where it is looked at."""
     if path.is_dir():
-        raise WeightsError(f"{path} is a folder: name the file in it, such as {path / 'model.safetensors'}")
+        raise WeightsError(("folder", dict(path=path, example=path / "model.safetensors")))
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     if not path.is_file():
-        raise WeightsError(f"{path} is no file but a device or a pipe")  # opening it might wait for ever
+        raise WeightsError(
+            ("unreadable", dict(path=path, reason="a device or a pipe"))
+        )  # opening it might wait for ever
     try:
         with open(path, "rb") as file:
             if not file.seek(0, 2):
-                raise WeightsError(f"{path} is empty (0 bytes): copy or download it again")
+                raise WeightsError(("empty", dict(path=path)))
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+        raise WeightsError(("unreadable", dict(path=path, reason=error.strerror))) from error
 
 
 def _read(view, path):
@@ -157,19 +164,21 @@ def _read(view, path):
         return "safetensors", *_read_safetensors(view, path)
     for begin, what in _KNOWN_STRANGERS.items():
         if start.lstrip().lower().startswith(begin):
-            raise WeightsError(f"this is {what}")
-    raise WeightsError(
-        f"begins with {start[:8]!r}, like no kind of weights that is known: safetensors, .npz, torch's .pth and .bin, "
+            raise Unusable(f"@{what}")
+    raise Unusable(
+        f"it begins with {start[:8]!r}, like no kind of weights that is known: safetensors, .npz, torch's .pth and .bin, "
         f"Paddle's .pdparams; or it is damaged"
     )
 
 
+# First bytes -> key of what is said
 _KNOWN_STRANGERS = {
-    b"version https://git-lfs": "the pointer that git keeps of a large file, not the file: run git lfs pull, or download it",
-    b"<!doctype": "a web page: the download brought a page in the place of the file",
-    b"<html": "a web page: the download brought a page in the place of the file",
-    b"\x89hdf": "an HDF5 file, as Keras writes; take the weights of the same model for PyTorch or Paddle",
-    b"\x1f\x8b": "a gzip archive: unpack it first",
+    b"version https://git-lfs": "lfs",
+    b"<!doctype": "web_page",
+    b"<html": "web_page",
+    b"\x89hdf": "hdf5",
+    b"\x1f\x8b": "archive",
+    b"{": "json",
 }
 
 
@@ -179,7 +188,7 @@ def _read_safetensors(view, path):
         with safe_open(path, framework="numpy") as checked:
             metadata = checked.metadata() or {}
     except SafetensorError as error:
-        raise WeightsError(f"not a complete safetensors file: {shown(str(error))}") from error
+        raise ValueError(f"no complete safetensors file: {shown(str(error))}") from error
     start = 8 + struct.unpack("<Q", view[:8])[0]
     header = json.loads(str(view[8:start], "utf-8"), object_pairs_hook=_without_duplicates)
     header.pop("__metadata__", None)
@@ -187,7 +196,7 @@ def _read_safetensors(view, path):
     for name, entry in header.items():
         dtype = _SAFETENSORS_DTYPES.get(entry["dtype"])
         if dtype is None:
-            raise WeightsError(f"{shown(name)} is of the type {entry['dtype']}, which no weights here have")
+            raise Unusable(f"{shown(name)} is of the type {entry['dtype']}, which no weights here have")
         begin, end = entry["data_offsets"]
         arrays[name] = _in_place(view[start + begin : start + end], dtype, entry["shape"])
     return arrays, metadata
@@ -197,7 +206,7 @@ def _without_duplicates(pairs):
     """A dict of JSON. The standard leaves open which of two entries of the same name counts; the library takes the last."""
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise WeightsError("damaged: two entries of the header have the same name")
+        raise ValueError("two entries of the header have the same name")
     return result
 
 
@@ -206,7 +215,7 @@ def _in_place(view, dtype, shape, order="C"):
     shape = checked_shape(shape)
     numpy_dtype = np.dtype(DTYPES[dtype])
     if math.prod(shape) * numpy_dtype.itemsize != len(view):
-        raise WeightsError(f"damaged: an array of shape {list(shape)} has {len(view)} bytes")
+        raise ValueError(f"an array of shape {list(shape)} has {len(view)} bytes")
     return Stored(shape, dtype, lambda: np.frombuffer(view, numpy_dtype).reshape(shape, order=order))
 
 
@@ -214,7 +223,7 @@ def _read_zip(view, path):
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, struct.error, OverflowError, ValueError, OSError, NotImplementedError) as error:
-        raise WeightsError(f"damaged: a zip file whose end is missing or makes no sense ({error})") from error
+        raise ValueError(f"a zip file whose end is missing or makes no sense ({error})") from error
     with archive:
         return _read_archive(view, archive)
 
@@ -223,18 +232,18 @@ def _read_archive(view, archive):
     """Numpy's archives have members NAME.npy, torch's a folder with data.pkl and one member for each storage."""
     members = {member.filename: member for member in archive.infolist()}
     if len(members) != len(archive.infolist()):
-        raise WeightsError("damaged: two members of the zip file have the same name")
+        raise ValueError("two members of the zip file have the same name")
     unpacked = sum(member.file_size for member in members.values())
     if unpacked > max(_SMALL, _MOST_EXPANSION * len(view)):
-        raise WeightsError(f"would unpack to {unpacked:,} bytes from {len(view):,}: no weights compress like that")
+        raise ValueError(f"it would unpack to {unpacked:,} bytes from {len(view):,}: no weights compress like that")
     pickles = [name for name in members if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(pickles) == 1:
         folder = pickles[0].removesuffix("data.pkl")
         if f"{folder}constants.pkl" in members:
-            raise WeightsError("a TorchScript program: it holds code. Take the state_dict of the same model")
+            raise Unusable("a TorchScript program: it holds code. Take the state_dict of the same model")
         order = members.get(f"{folder}byteorder")
         if order is not None and bytes(_member(view, archive, order)) != b"little":
-            raise WeightsError("written on a machine with another order of bytes")
+            raise Unusable("written on a machine with another order of bytes")
 
         def storage_content(key, num_bytes):
             member = members.get(f"{folder}data/{key}")
@@ -247,7 +256,7 @@ def _read_archive(view, archive):
     if members and all(name.endswith(".npy") for name in members):
         arrays = {name.removesuffix(".npy"): _read_npy(_member(view, archive, each)) for name, each in members.items()}
         return "numpy's .npz", arrays, {}
-    raise WeightsError("a zip file, but neither numpy's .npz nor torch's: " + _some(members))
+    raise Unusable("a zip file, but neither numpy's .npz nor torch's: " + _some(members))
 
 
 def _member(view, archive, member):
@@ -267,9 +276,9 @@ def _member(view, archive, member):
                 start = member.header_offset + 30 + sum(struct.unpack("<HH", lengths))
                 content = view[start : start + member.compress_size]
     except Exception as error:  # zlib.error, BadZipFile, NotImplementedError, EOFError, ...
-        raise WeightsError(f"damaged: {name} cannot be unpacked: {shown(str(error))}") from error
+        raise ValueError(f"{name} cannot be unpacked: {shown(str(error))}") from error
     if len(content) != size:
-        raise WeightsError(f"damaged: {name} has another size than its {size:,} bytes, or the file ends in it")
+        raise ValueError(f"{name} has another size than its {size:,} bytes, or the file ends in it")
     return content
 
 
@@ -280,37 +289,37 @@ def _read_npy(view):
         header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
         shape, fortran, dtype = header(file)
     except Exception as error:  # numpy hands the header to Python's parser, which has many ways to complain
-        raise WeightsError(f"damaged: no header of a numpy array: {shown(str(error))}") from error
+        raise ValueError(f"no header of a numpy array: {shown(str(error))}") from error
     if dtype.hasobject:
         raise Refused("it holds Python objects, not numbers")
     # numpy writes bfloat16 of other libraries as two nameless bytes
     name = "bfloat16" if dtype.str in ("|V2", "<V2") and not dtype.names else dtype.name
     if DTYPES.get(name) not in (dtype.str, "<u2"):
-        raise WeightsError(f"an array of the type {shown(dtype.str)}, which no weights here have")
+        raise Unusable(f"an array of the type {shown(dtype.str)}, which no weights here have")
     return _in_place(view[file.tell() :], name, shape, "F" if fortran else "C")
 
 
 def _weights_in(content, depth=0):
     """(the weights, what else there is) in what a pickle held: a dict of arrays, or a dict with such a dict in it."""
     if not isinstance(content, Mapping):
-        raise WeightsError(f"holds a {type(content).__name__}, not a dict of arrays")
+        raise Unusable(f"holds a {type(content).__name__}, not a dict of arrays")
     if any(isinstance(value, Array) for value in content.values()):
         arrays = {name: value for name, value in content.items() if name != "StructuredToParameterName@@"}
         strangers = [str(name) for name, value in arrays.items() if not isinstance(value, Array)]
         if strangers:
-            raise WeightsError(f"holds among its arrays what is no array: {_some(strangers)}")
+            raise Unusable(f"holds among its arrays what is no array: {_some(strangers)}")
         return arrays, {}
     for key in _WEIGHTS_IN:
         if isinstance(content.get(key), Mapping) and depth < 3:  # a dict may be in itself
             return _weights_in(content[key], depth + 1)[0], content
-    raise WeightsError(f"holds no arrays, nor a dict of them under {', '.join(_WEIGHTS_IN)}: {_some(content)}")
+    raise Unusable(f"holds no arrays, nor a dict of them under {', '.join(_WEIGHTS_IN)}: {_some(content)}")
 
 
 def _stored(name, array):
     if not isinstance(name, str) or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise WeightsError(f"an array is called {shown(name)}, which is no name of a parameter")
+        raise ValueError(f"an array is called {shown(name)}, which is no name of a parameter")
     if array.shape is None:
-        raise WeightsError(f"damaged: the array {name} has no content")
+        raise ValueError(f"the array {name} has no content")
     return array if isinstance(array, Stored) else Stored(array.shape, array.dtype, array.numpy)
 
 

@@ -8,7 +8,8 @@ import re
 
 import numpy as np
 
-from paddle_vit.models.weight_files import Stored, WeightsError
+from paddle_vit.models.weight_errors import WeightsError
+from paddle_vit.models.weight_files import Stored
 
 POSITIONS = "patch_embedding.position_embedding"  # of ViT and DeiT
 
@@ -95,13 +96,13 @@ def translate(file, wanted=()):
             stored = _from_flax(ours, arrays[theirs])
             ours = ours.removesuffix("kernel") + "weight" if ours.endswith(".kernel") else ours
             if ours in renamed:
-                raise WeightsError(f"{origins[ours]} and {theirs} would both be {ours}")
+                raise WeightsError(("twice", dict(path=file.path, name=ours, one=origins[ours], other=theirs)))
             renamed[ours], origins[ours] = stored, theirs
     if kind == "vit" and re.search(r"(?<!posembed_input/)\bpos_embedding$", origins.get(POSITIONS, "")):
         _add_row_of_class_token(renamed)
     if kind == "swin":
         renamed, origins = _merging_last(renamed), _merging_last(origins)
-    if not _paddle_layout(renamed, paddle_layout):
+    if not _paddle_layout(renamed, paddle_layout, file.path):
         for name, stored in renamed.items():
             if _is_matrix(name, stored):
                 renamed[name] = stored.changed(stored.shape[::-1], transposed)
@@ -160,7 +161,7 @@ def _is_matrix(name, stored):
     return name.endswith(".weight") and len(stored.shape) == 2
 
 
-def _paddle_layout(arrays, otherwise):
+def _paddle_layout(arrays, otherwise, path):
     """Whether matrices are [in, out] as in Paddle, or [out, in] as in torch: the biases, [out], tell."""
     votes = set()
     for name, stored in arrays.items():
@@ -169,7 +170,7 @@ def _paddle_layout(arrays, otherwise):
             if bias.shape in [(size,) for size in stored.shape]:
                 votes.add(bias.shape == stored.shape[1:])
     if len(votes) == 2:
-        raise WeightsError("some matrices are [in, out], others [out, in]")
+        raise WeightsError(("two_layouts", dict(path=path)))
     return votes.pop() if votes else otherwise
 
 
@@ -189,7 +190,7 @@ def _fused(arrays, origins):
             continue
         names = [f"{found[1]}.{part}.{found[2]}" for part in "qkv"]
         parts = [arrays.get(each) for each in names]
-        if any(part is None or part.shape != parts[0].shape for part in parts):
+        if any(part is None or not part.shape or part.shape != parts[0].shape for part in parts):
             continue  # reported as what is left over
         shape = [*parts[0].shape[:-1], 3 * parts[0].shape[-1]]
         together = f"{found[1]}.qkv.{found[2]}"
@@ -217,7 +218,7 @@ def split_where_apart(arrays, wanted):
     result = {}
     for name, stored in arrays.items():
         apart = [name.replace(".qkv.", f".{part}.") for part in "qkv"]
-        if name in wanted or ".qkv." not in name or not set(apart) <= set(wanted):
+        if name in wanted or ".qkv." not in name or not stored.shape or not set(apart) <= set(wanted):
             result[name] = stored
             continue
         width = stored.shape[-1] // 3

@@ -13,13 +13,11 @@ import paddle
 import paddle.nn.functional as F
 
 from paddle_vit.models import vit
-from paddle_vit.models.weight_files import WeightsError, read_weight_file
+from paddle_vit.models.weight_checks import check_finite, no_fit, other_family
+from paddle_vit.models.weight_files import read_weight_file
 from paddle_vit.models.weight_names import POSITIONS, family, split_where_apart, translate
 
-_PATCHES = ("patch_embedding.patch_embedding.weight", "patch_embed.proj.weight")  # the convolutions of ViT, of Swin
 _TOKENS = ("patch_embedding.class_token", "patch_embedding.distill_token")  # their positions come first, in this order
-_NUMBER = re.compile(r"(?<=\.)[0-9]{1,4}(?=\.)")  # of a layer, in a name
-_SAYS = {"vit": "a ViT or DeiT", "swin": "a Swin", None: "neither ViT, DeiT nor Swin"}
 
 
 @dataclass(frozen=True)
@@ -62,21 +60,23 @@ def load_weights(model, source, *, allow=()):
         WeightsError, a ValueError: the file is of an unknown kind, damaged, or holds more than arrays; or it does not fit
             the model. The message lists what is missing, left over, of another shape or not finite.
     """
+    if not isinstance(model, paddle.nn.Layer):
+        raise TypeError(f"model must be a paddle.nn.Layer, not {model!r}: load_weights(model, source)")
     allow = [allow] if isinstance(allow, str) else list(allow)
-    file = read_weight_file(source)
-    try:
-        tensors = model.state_dict()
-        theirs, ours = family(file.arrays), family(tensors)
-        if theirs != ours:
-            raise WeightsError(f"these are weights of {_SAYS[theirs]}; the model is {_SAYS[ours]}")
-        arrays, origins = translate(file, tensors)
-        fitted, resized, fresh, unused = _fit(split_where_apart(arrays, tensors), origins, tensors, model, allow)
-        _check_finite(file.arrays)
-    except WeightsError as error:
-        raise WeightsError(f"{source} does not fit the model: {error}") from None
+    file, tensors = read_weight_file(source), model.state_dict()
+    theirs, ours = family(file.arrays), family(tensors)
+    if theirs != ours:
+        raise other_family(file, theirs, ours)
+    arrays, origins = translate(file, tensors)
+    fitted, resized, fresh, unused = _fit(split_where_apart(arrays, tensors), origins, tensors, model, allow, file.path)
+    check_finite(file)
+    ready = {name: fitted.pop(name).read() for name in resized}  # the only ones that compute: before anything is set
+    for name, value in ready.items():
+        tensors[name].set_value(paddle.to_tensor(value).astype(tensors[name].dtype))
     for name, stored in fitted.items():
         _set(tensors[name], stored)
-    labels = None if "head.weight" in fresh else file.labels
+    classes = arrays["head.weight"].shape[-1] if "head.weight" in arrays else 0
+    labels = file.labels if file.labels and len(file.labels) == classes and "head.weight" not in fresh else None
     return Loaded(file.kind, tuple(resized), tuple(fresh), tuple(unused), labels)
 
 
@@ -92,11 +92,7 @@ def head_arguments(source):
     Raises:
         as load_weights
     """
-    file = read_weight_file(source)
-    try:
-        arrays, _ = translate(file)
-    except WeightsError as error:
-        raise WeightsError(f"{source}: {error}") from None
+    arrays, _ = translate(read_weight_file(source))
     shapes = {name: arrays[name].shape for name in ("head.weight", "pre_logits.weight") if name in arrays}
     arguments = {"num_classes": shapes["head.weight"][-1] if shapes.get("head.weight") else 0}
     if shapes.get("pre_logits.weight"):
@@ -104,7 +100,7 @@ def head_arguments(source):
     return arguments
 
 
-def _fit(arrays, origins, tensors, model, allow):
+def _fit(arrays, origins, tensors, model, allow, path):
     """Which array goes where.
 
     Returns:
@@ -136,19 +132,26 @@ def _fit(arrays, origins, tensors, model, allow):
             missing.append(name)
         elif "int" in stored.dtype or stored.dtype == "bool":
             if stored.dtype != _dtype(tensor) or stored.shape != shape:
-                wrong.append(f"{name} {list(stored.shape)} of {stored.dtype} instead of {list(shape)}")
+                wrong.append(f"{name} {list(stored.shape)} {stored.dtype}, {list(shape)}")
             fitted[name] = stored
         elif stored.shape == shape:
             fitted[name] = stored
         elif change := _resizing(name, stored.shape, tensor, arrays, tensors, model):
             fitted[name] = stored.changed(shape, change)
-            if math.prod(stored.shape) != math.prod(shape):  # else only laid out in another way
+            if _numbers_of_grid(name, stored.shape, arrays) != _numbers_of_grid(name, shape, tensors):
                 resized.append(name)
         else:
-            wrong.append(f"{name} {list(stored.shape)} instead of {list(shape)}")
+            wrong.append(f"{name} {list(stored.shape)}, {list(shape)}")
     left_over = [origins.get(name, name) for name in arrays if name not in tensors and name not in unused]
-    _complain({"missing": missing, "left over": left_over, "of another shape": wrong}, _widths(arrays, tensors))
+    if missing or left_over or wrong:
+        raise no_fit(path, arrays, tensors, missing, left_over, wrong)
     return fitted, resized, fresh, [origins.get(name, name) for name in unused]
+
+
+def _numbers_of_grid(name, shape, names):
+    """Numbers in a table without the rows of tokens in front: where they agree, nothing was interpolated."""
+    front = sum(token in names for token in _TOKENS) * shape[-1] if name == POSITIONS else 0
+    return math.prod(shape) - front
 
 
 def _head(name):
@@ -170,78 +173,6 @@ def _allowed(name, allow):
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in allow)
 
 
-def _widths(arrays, tensors):
-    """Channels of a token in the file and in the model; None where there are no patches."""
-    for name in _PATCHES:
-        if name in arrays and name in tensors:
-            return arrays[name].shape[0], tensors[name].shape[0]
-    return None, None
-
-
-def _complain(problems, widths):
-    """Raise a WeightsError if there are problems: dict from a kind of problem to names; channels of file and model."""
-    lines = [f"{kind}:" + "\n    ".join(["", *together(names)]) for kind, names in problems.items() if names]
-    if not lines:
-        return
-    if widths[0] != widths[1]:
-        lines.append(
-            f"The file's tokens have {widths[0]} channels, the model's {widths[1]}: choose the model of that size."
-        )
-    left_over = " ".join(problems["left over"])
-    lines += [hint for pattern, hint in _HINTS.items() if re.search(pattern, left_over)]
-    if POSITIONS in problems["missing"]:
-        lines.append(
-            "A model whose positions are computed and not learned has none in its file; ours are another table."
-        )
-    if not problems["of another shape"]:
-        lines.append("If that is meant, name them: allow=['PATTERN', ...], on the command line --allow PATTERN")
-    raise WeightsError("\n  ".join(["", *lines]))
-
-
-# What left over names tell
-_HINTS = {
-    r"pre_logits\.\d": "The head of the file's model has another activation than tanh, which none of these models has.",
-    r"pre_logits\b(?!\.\d)|pooler": "The file has the hidden layer of pre-training: build the model with representation_size; or, to "
-    "fine-tune, leave the head fresh, by other num_classes than the file's or, where it has none, by allow='head.*'.",
-    r"dist": "The file is of a distilled DeiT: take a model with distilled in its name.",
-    r"fc_norm": "The file's model normalises after the mean over the tokens, which none of these models does.",
-    r"gamma|\bls[12]\b": "The file's model scales its branches (CaiT, DeiT III, BEiT), which none of these models does.",
-    r"logit_scale|cpb_mlp": "The file is of Swin V2, another model.",
-}
-
-
-def together(names):
-    """Names that differ only in numbers of layers as one, such as layers.{0-11}.attn.qkv.weight."""
-    groups = {}
-    for name in names:
-        groups.setdefault(_NUMBER.sub("0", name), []).append([int(number) for number in _NUMBER.findall(name)])
-    for pattern, found in groups.items():
-        ranges = iter([_range(sorted(set(column))) for column in zip(*found, strict=True)])
-        yield _NUMBER.sub(lambda _, ranges=ranges: next(ranges), pattern)
-
-
-def _range(numbers):
-    if len(numbers) == 1:
-        return str(numbers[0])
-    if numbers == list(range(numbers[0], numbers[-1] + 1)):
-        return f"{{{numbers[0]}-{numbers[-1]}}}"
-    return "{" + ",".join(map(str, numbers)) + "}"
-
-
-def _check_finite(arrays):
-    """Raise a WeightsError that names the arrays with NaN or infinite numbers."""
-    wrong = []
-    for name, stored in arrays.items():
-        if "float" in stored.dtype:
-            array = stored.read()
-            with np.errstate(all="ignore"):
-                finite = np.isfinite(array.sum())  # any NaN or infinity makes the sum one; so may very large numbers
-            if not finite and not np.isfinite(array).all():
-                wrong.append(name)
-    if wrong:
-        raise WeightsError(f"not finite (NaN or infinite numbers): {'; '.join(together(wrong))}")
-
-
 def _resizing(name, shape, tensor, arrays, tensors, model):
     """A function that resizes an array of this shape for the tensor, or None where that makes no sense."""
     if name == POSITIONS and len(shape) == 3 and shape[::2] == (1, tensor.shape[2]):
@@ -250,7 +181,7 @@ def _resizing(name, shape, tensor, arrays, tensors, model):
         return _swin_positions(shape, tensor)
     if name.endswith(".relative_position_bias_table") and len(shape) == 2 and shape[1] == tensor.shape[1]:
         old, new = math.isqrt(shape[0]), math.isqrt(tensor.shape[0])
-        if old * old == shape[0]:
+        if old * old == shape[0] > 0:
             return lambda table: _bicubic(table.reshape(1, old, old, -1), (new, new)).reshape(new * new, -1)
     return None
 
@@ -284,7 +215,7 @@ def _swin_positions(shape, tensor):
         old = grid
     else:
         old = (math.isqrt(shape[1]),) * 2
-    if shape[0] != 1 or (len(shape) == 3 and old[0] * old[1] != shape[1]):
+    if shape[0] != 1 or 0 in shape or (len(shape) == 3 and old[0] * old[1] != shape[1]):
         return None
     return lambda table: _bicubic(table.reshape(1, *old, -1), grid)
 

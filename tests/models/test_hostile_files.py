@@ -51,9 +51,7 @@ def test_not_finite(container, bad, tmp_path):
     file, arrays = good(container)
     arrays["norm.bias"] = arrays["norm.bias"].copy()
     arrays["norm.bias"][3] = bad
-    assert "not finite (NaN or infinite numbers): norm.bias" in refused(
-        WRITERS[container](arrays), tmp_path, model=file
-    )
+    assert "NaN or infinite numbers" in refused(WRITERS[container](arrays), tmp_path, model=file)
 
 
 @every_container
@@ -61,15 +59,15 @@ def test_another_shape(container, tmp_path):
     file, arrays = good(container)
     size = arrays["norm.bias"].size
     arrays["norm.bias"] = arrays["norm.bias"][1:]
-    refused(WRITERS[container](arrays), tmp_path, f"encoder.norm.bias [{size - 1}] instead of [{size}]", file)
+    refused(WRITERS[container](arrays), tmp_path, f"encoder.norm.bias [{size - 1}], [{size}]", file)
     arrays["norm.bias"] = arrays["norm.bias"][:0]
-    refused(WRITERS[container](arrays), tmp_path, f"encoder.norm.bias [0] instead of [{size}]", file)
+    refused(WRITERS[container](arrays), tmp_path, f"encoder.norm.bias [0], [{size}]", file)
 
 
 @every_container
 def test_another_model(container, tmp_path):
     file, _ = good(container)
-    refused(WRITERS[container](arrays_of("timm_swin.safetensors")), tmp_path, "these are weights of a Swin", file)
+    refused(WRITERS[container](arrays_of("timm_swin.safetensors")), tmp_path, "holds weights of a Swin", file)
     unknown = {"features.0.weight": np.ones((2, 3), "f4")}
     refused(WRITERS[container](unknown), tmp_path, "neither ViT, DeiT nor Swin", file)
     refused(WRITERS[container]({}), tmp_path, model=file)
@@ -112,7 +110,7 @@ TABLE = "layers.0.blocks.0.attn.relative_position_bias_table"
 def test_shapes_that_nothing_can_be_made_of(file, names, shape, tmp_path):
     """What is reshaped, joined or resized on its way into the model."""
     arrays = {**arrays_of(file), **{name: np.ones(shape, "f4") for name in names}}
-    refused(npz(arrays), tmp_path, "instead of" if shape != () else "", file)
+    refused(npz(arrays), tmp_path, "of another shape" if shape != () else "", file)
 
 
 STRANGERS = {
@@ -120,9 +118,9 @@ STRANGERS = {
     "a web page": b"\n<!DOCTYPE html>\n<html><head><title>Not found</title></head></html>",
     "a web page: ": b"<HTML><body>404</body></HTML>",
     "an HDF5 file": b"\x89HDF\r\n\x1a\n" + bytes(100),
-    "a gzip archive": b"\x1f\x8b\x08\x00" + bytes(100),
+    "this is an archive": b"\x1f\x8b\x08\x00" + bytes(100),
     "is empty": b"",
-    "like no kind of weights": b'{"metadata": {"total_size": 1}, "weight_map": {}}',
+    "a text file (JSON)": b'{"metadata": {"total_size": 1}, "weight_map": {}}',
     "like no kind of weights that": bytes(1000),
     "neither numpy's .npz nor torch's: word/document.xml": None,
     "TorchScript": None,
@@ -144,7 +142,7 @@ def test_what_is_no_file(tmp_path):
     (tmp_path / "weights.bin").rmdir()
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "weights.bin")
-        refused(None, tmp_path, "is no file but a device or a pipe")
+        refused(None, tmp_path, "a device or a pipe")
 
 
 def test_a_file_that_may_not_be_read(tmp_path):
@@ -213,7 +211,7 @@ OWN_WORDS = {
 
 @pytest.mark.parametrize("what", SAFETENSORS)
 def test_hostile_safetensors(what, tmp_path):
-    message = refused(SAFETENSORS[what], tmp_path, OWN_WORDS.get(what, "not a complete safetensors file: "))
+    message = refused(SAFETENSORS[what], tmp_path, OWN_WORDS.get(what, "no complete safetensors file: "))
     assert message.isprintable()
 
 

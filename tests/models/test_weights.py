@@ -1,6 +1,8 @@
 """How a file's weights are fitted to a model: other classes, other resolutions, what is missing, left over or wrong."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,9 @@ from test_published import FILES, FOLDER, build, error, errors, expected_of
 from paddle_vit.grader.handin import definitions_from_code
 from paddle_vit.models import DeiT, SwinTransformer, VisionTransformer, vit, weight_names, weights
 from paddle_vit.models.vit import Attention
-from paddle_vit.models.weight_files import Stored, WeightFile, WeightsError, read_weight_file
+from paddle_vit.models.weight_checks import together
+from paddle_vit.models.weight_errors import TEXTS, WeightsError
+from paddle_vit.models.weight_files import Stored, WeightFile, read_weight_file
 from paddle_vit.models.weight_names import family, translate
 from paddle_vit.models.weights import head_arguments, load_weights
 from paddle_vit.training import save_weights
@@ -90,16 +94,16 @@ def test_every_array_is_accounted_for(file, monkeypatch):
     for name in whole.arrays:
         if name.endswith(derived) or name.startswith(outside):
             continue
-        less = WeightFile(whole.kind, {n: a for n, a in whole.arrays.items() if n != name}, None, whole.paddle_layout)
+        less = replace(whole, arrays={n: a for n, a in whole.arrays.items() if n != name})
         monkeypatch.setattr(weights, "read_weight_file", lambda _, less=less: less)
         text = refused(model, file)
-        assert "missing" in text or "weights of neither" in text, name
+        assert "missing in the file" in text or "weights of neither" in text, name
     prefix = next((p for p in ("opt/target/", "params/") if any(name.startswith(p) for name in whole.arrays)), "")
     for name in ("gamma_1", "blocks.0.attn.q_norm.weight", "head.extra"):
         more = {**whole.arrays, prefix + name: Stored((2,), "float32", lambda: np.ones(2, np.float32))}
-        more = WeightFile(whole.kind, more, None, whole.paddle_layout)
+        more = replace(whole, arrays=more)
         monkeypatch.setattr(weights, "read_weight_file", lambda _, more=more: more)
-        assert "left over:\n    " + prefix + name in refused(model, file)
+        assert "left over (names in the file):\n    " + prefix + name in refused(model, file)
 
 
 def test_two_arrays_with_one_name():
@@ -108,17 +112,17 @@ def test_two_arrays_with_one_name():
         for name in ("cls_token", "embeddings.cls_token", "blocks.0.norm1.bias")
     }
     with pytest.raises(
-        WeightsError, match="cls_token and embeddings.cls_token would both be patch_embedding.class_token"
+        WeightsError, match="f has two arrays for patch_embedding.class_token: cls_token and embeddings.cls_token"
     ):
-        translate(WeightFile("", arrays))
+        translate(WeightFile(Path("f"), "", arrays))
 
 
 def test_matrices_of_two_layouts():
     shapes = {"blocks.0.mlp.fc1.weight": (4, 8), "blocks.0.mlp.fc2.weight": (4, 8), "blocks.0.mlp.fc1.bias": (8,)}
     shapes["blocks.0.mlp.fc2.bias"] = (4,)
     arrays = {name: Stored(shape, "float32", None) for name, shape in shapes.items()}
-    with pytest.raises(WeightsError, match=r"some matrices are \[in, out\], others \[out, in\]"):
-        translate(WeightFile("", arrays))
+    with pytest.raises(WeightsError, match=r"f mixes two layouts: some matrices are \[in, out\], others \[out, in\]"):
+        translate(WeightFile(Path("f"), "", arrays))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (16, 16), (17, 5), (5, 33), (100, 31)])
@@ -189,8 +193,8 @@ def test_the_hidden_layer_of_pre_training_goes_with_its_head(tmp_path):
     assert loaded.fresh == ("head.weight", "head.bias")
     assert sorted(loaded.unused) == ["pre_logits.bias", "pre_logits.weight"]
     text = refused(small(2), path)  # the same number of classes: then the head is meant
-    assert "left over:\n    pre_logits.bias\n    pre_logits.weight" in text
-    assert "build the model with representation_size" in text
+    assert "left over (names in the file):\n    pre_logits.bias\n    pre_logits.weight" in text
+    assert "create_model(..., representation_size=4)" in text
     assert head_arguments(path) == {"num_classes": 5, "representation_size": 4}
     assert not load_weights(small(2, **head_arguments(path)), path).fresh
 
@@ -199,7 +203,8 @@ def test_a_file_without_head_can_be_fine_tuned_when_that_is_meant():
     file = FOLDER / "transformers_vit_pooler.safetensors"
     model = build(expected_of(file.name), num_classes=3, representation_size=None)
     text = refused(model, file)
-    assert "missing:\n    head.weight\n    head.bias" in text and "left over:" in text and "allow='head.*'" in text
+    assert "(names of the model):\n    head.weight\n    head.bias" in text and "left over" in text
+    assert "The file has no head." in text and "allow='head.*'" in text
     loaded = load_weights(model, file, allow="head.*")
     assert loaded.fresh == ("head.weight", "head.bias") and sorted(loaded.unused) == [
         "pooler.dense.bias",
@@ -238,7 +243,7 @@ def test_as_many_patches_of_another_shape_are_not_resized(tmp_path):
 
 def test_positions_of_an_oblong_image_at_another_size_are_refused(tmp_path):
     text = refused(small(2, image_size=24), saved(small(1, image_size=(8, 12)), tmp_path))
-    assert "position_embedding [1, 7, 12] instead of [1, 37, 12]" in text
+    assert "position_embedding [1, 7, 12], [1, 37, 12]" in text
 
 
 def test_bias_tables_and_positions_of_swin_are_resized(tmp_path):
@@ -261,46 +266,92 @@ def test_bias_tables_and_positions_of_swin_are_resized(tmp_path):
 
 def test_a_mismatch_lists_every_name(tmp_path):
     text = refused(small(2, depth=3), saved(small(1, representation_size=4, num_classes=5), tmp_path))
-    missing, left_over, shape = (text.index(word) for word in ("missing:", "left over:", "of another shape:"))
+    missing, left_over, shape = (text.index(word) for word in ("missing in", "left over (", "of another shape ("))
     for name in values(small(0, depth=1)):
         if name.startswith("encoder.layers.0."):
             assert missing < text.index(name.replace(".0.", ".2.", 1)) < left_over
     assert left_over < text.index("pre_logits.bias") < text.index("pre_logits.weight") < shape
-    assert "head.weight [4, 5] instead of [12, 5]" in text[shape:]
+    assert "head.weight [4, 5], [12, 5]" in text[shape:]
     assert "layers.0" not in text and "patches" not in text, "what fits is not worth a word"
+    assert text.index("It has 2 layers, the model 3.") < missing
 
 
 def test_layers_that_fare_alike_are_told_together(tmp_path):
     text = refused(small(2), saved(small(1, depth=6), tmp_path))
     assert "encoder.layers.{2-5}.mlp.fc1.weight" in text and text.count("fc1.weight") == 1
     text = refused(small(2, mlp_ratio=3.0), saved(small(1), tmp_path))
-    assert "encoder.layers.{0-1}.mlp.fc1.weight [12, 24] instead of [12, 36]" in text
+    assert "encoder.layers.{0-1}.mlp.fc1.weight [12, 24], [12, 36]" in text
 
 
 def test_another_width_is_told_first_hand(tmp_path):
     text = refused(small(2, embed_dim=24), saved(small(1), tmp_path))
-    assert "The file's tokens have 12 channels, the model's 24: choose the model of that size." in text
+    assert "Its tokens have 12 channels, the model's 24: choose the model of that size." in text.splitlines()[1]
+
+
+def test_other_patches_and_channels_are_told_first(tmp_path):
+    path = saved(small(1), tmp_path)
+    assert "Its patches have 4x4 pixels, the model's 8x8" in refused(small(2, patch_size=8), path).splitlines()[1]
+    assert "for images of 3 channels, the model for 1: set in_channels=3" in refused(small(2, in_channels=1), path)
+
+
+def test_together_says_neither_less_nor_more():
+    swin = [f"layers.{stage}.blocks.{block}.w" for stage, depth in enumerate([2, 2, 6, 2]) for block in range(depth)]
+    assert list(together(swin)) == [
+        "layers.{0-1,3}.blocks.{0-1}.w".replace("0-1,3", "0,1,3"),
+        "layers.2.blocks.{0-5}.w",
+    ]
+    assert list(together(["a", "b.1.c", "b.3.c", "b.2.d"])) == ["a", "b.{1,3}.c", "b.2.d"]
+    assert list(together(["e.0.f [1], [2]", "e.1.f [1], [2]", "e.1.f [3], [4]"])) == [
+        "e.{0-1}.f [1], [2]",
+        "e.1.f [3], [4]",
+    ]
+    assert list(together([])) == [] and list(together(["x{0}.{}.y"])) == ["x{0}.{}.y"]
+
+
+def test_every_message_is_there_in_both_languages():
+    for key, texts in TEXTS.items():
+        fields = [set(re.findall(r"\{(\w+)", texts[language])) for language in ("en", "zh")]
+        assert fields[0] == fields[1], key
+        assert not re.search(r"[\u4e00-\u9fff]", texts["en"]), key
+        assert re.search(r"[\u4e00-\u9fff]", texts["zh"]) or key == "family_swin"
+
+
+def test_a_message_in_chinese(tmp_path):
+    with pytest.raises(WeightsError) as caught:
+        load_weights(small(2, depth=3, embed_dim=24), saved(small(1), tmp_path))
+    text = caught.value.text("zh")
+    assert (
+        "与模型不符" in text
+        and "每个 token 有 12 个通道，模型是 24 个" in text
+        and "文件里有 2 层，模型有 3 层" in text
+    )
+    assert "文件中缺少 (模型里的名称)：\n    encoder.layers.2.attn_norm.weight" in text
+    with pytest.raises(WeightsError) as caught:
+        load_weights(small(2, SwinTransformer), saved(small(1), tmp_path))
+    assert caught.value.text("zh").endswith("是 ViT 或 DeiT 的权重，而模型是 Swin：请用 vit_* 或 deit_* 模型")
 
 
 def test_another_family(tmp_path):
     text = refused(small(2, SwinTransformer), saved(small(1), tmp_path))
-    assert "these are weights of a ViT or DeiT; the model is a Swin" in text
+    assert "holds weights of a ViT or DeiT, but the model is a Swin: take a model vit_* or deit_*" in text
     text = refused(nn.Linear(2, 3), saved(small(1, SwinTransformer), tmp_path))
-    assert "these are weights of a Swin; the model is neither ViT, DeiT nor Swin" in text
+    assert "weights of a Swin, but the model is neither ViT, DeiT nor Swin: take a model swin_*" in text
 
 
 def test_distilled_or_not(tmp_path):
     assert "take a model with distilled in its name" in refused(small(2), saved(small(1, DeiT), tmp_path))
-    assert "patch_embedding.distill_token" in refused(small(2, DeiT), saved(small(1), tmp_path))
+    text = refused(small(2, DeiT), saved(small(1), tmp_path))
+    assert "take the model without distilled in its name" in text and "patch_embedding.distill_token" in text
 
 
 def test_what_is_allowed_may_be_missing_or_left_over(tmp_path):
     source, target = small(1), small(2, DeiT)
     before, path = values(target), saved(source, tmp_path)
-    assert "allow=" in refused(target, path)
+    assert "allow=" not in refused(target, path), "not the way out of a wrong file"
     assert "head_distill" in refused(target, path, allow="*distill_token")
     loaded = load_weights(target, path, allow=["*distill_token", "head_distill.*"])
     assert set(loaded.fresh) == {"patch_embedding.distill_token", "head_distill.weight", "head_distill.bias"}
+    assert not loaded.resized, "a row came in, but the grid is the same"
     after, theirs = values(target), values(source)
     positions = "patch_embedding.position_embedding"
     assert np.array_equal(after[positions][:, 0], theirs[positions][:, 0]), "the class token's"
@@ -320,7 +371,10 @@ def test_numbers_that_are_not_finite(bad, name, tmp_path):
     arrays = values(small(1))
     arrays[name][(-1,) * arrays[name].ndim] = bad
     save_file(arrays, tmp_path / "w.safetensors")
-    assert f"not finite (NaN or infinite numbers): {name}" in refused(small(2), tmp_path / "w.safetensors")
+    assert (
+        f"has NaN or infinite numbers: its training diverged, or it is damaged. Take another file.\n    {name}"
+        in refused(small(2), tmp_path / "w.safetensors")
+    )
 
 
 def test_large_numbers_are_finite(tmp_path):
@@ -335,7 +389,7 @@ def test_whole_numbers_are_no_weights(tmp_path):
     arrays = values(small(1))
     arrays["head.weight"] = arrays["head.weight"].astype(np.int64)
     save_file(arrays, tmp_path / "w.safetensors")
-    assert "head.weight [12, 5] of int64 instead of [12, 5]" in refused(small(2), tmp_path / "w.safetensors")
+    assert "head.weight [12, 5] int64, [12, 5]" in refused(small(2), tmp_path / "w.safetensors")
 
 
 def test_no_such_file(tmp_path):
@@ -397,9 +451,10 @@ def test_a_model_in_half_precision(tmp_path):
 @pytest.mark.parametrize(
     "config,labels",
     [
-        ({"id2label": {"0": "tench", "1": "goldfish"}}, {0: "tench", 1: "goldfish"}),
-        ({"label_names": ["鱼", "鸟"]}, {0: "鱼", 1: "鸟"}),
-        ({"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}, None),
+        ({"id2label": {str(i): f"fish {i}" for i in range(5)}}, {i: f"fish {i}" for i in range(5)}),
+        ({"label_names": list("鱼鸟猫狗马")}, dict(enumerate("鱼鸟猫狗马"))),
+        ({"id2label": {str(i): f"LABEL_{i}" for i in range(5)}}, None),
+        ({"label_names": ["of", "another", "number", "of", "classes", "!"]}, None),
         ({"id2label": {"zero": "tench"}}, None),
         ({"id2label": 3}, None),
         ([1, 2], None),

@@ -15,8 +15,9 @@ import time
 import numpy as np
 
 from paddle_vit.runtime import copied_transposes, require_paddle
-from paddle_vit.training.config import DEIT_SETTINGS, load_recipe
+from paddle_vit.training.config import load_recipe
 from paddle_vit.training.data import Data, Split
+from paddle_vit.training.recipes_imagenet import DEIT_SETTINGS
 
 BATCH, STEPS = 64, 20
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddle_vit.training.config import deit_digits, swin_digits
+from paddle_vit.training.recipes import deit_digits, swin_digits
 from paddle_vit.visualize.distillation import CONTENDERS, VARIANTS
 
 ROOT = Path(__file__).parents[1]

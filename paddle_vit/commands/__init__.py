@@ -32,7 +32,7 @@ def run(arguments=None):
 
 def parser():
     """The parser of all commands."""
-    from paddle_vit.commands import building, grading, learning, tour, training, weights
+    from paddle_vit.commands import building, evaluating, grading, learning, tour, training, weights
 
     parser = argparse.ArgumentParser(
         prog="paddle-vit",
@@ -45,6 +45,7 @@ def parser():
     grading.add_commands(subparsers)
     learning.add_commands(subparsers)
     training.add_train(subparsers)
+    evaluating.add_commands(subparsers)
     weights.add_weights(subparsers)
     building.add_commands(subparsers)
     return parser

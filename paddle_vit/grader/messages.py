@@ -348,6 +348,54 @@ MESSAGES = {
         "zh": "测试准确率 {accuracy}；指标、权重和学习曲线在 {out}",
         "en": "test accuracy {accuracy}; metrics, weights and learning curve are in {out}",
     },
+    # commands/evaluating.py
+    "eval_accuracy": {
+        "zh": "{name}：{data} 的 {count:,} 张测试图像，top-1 准确率 {top1:.2%}",
+        "en": "{name}: {count:,} test images of {data}, top-1 accuracy {top1:.2%}",
+    },
+    "eval_top5": {"zh": "，top-5 准确率 {top5:.2%}", "en": ", top-5 accuracy {top5:.2%}"},
+    "eval_class": {
+        "zh": "  {accuracy}  类别 {name} ({right}/{count})",
+        "en": "  {accuracy}  class {name} ({right} of {count})",
+    },
+    "cost_parameters": {"zh": "参数：{parameters:,}", "en": "parameters: {parameters:,}"},
+    "cost_flops": {
+        "zh": "一张图像前向计算：{flops:.4g} GFLOP，一次乘加算两次运算 (论文常算一次：{half:.4g} G)",
+        "en": "forward pass of one image: {flops:.4g} GFLOP, a multiply-add counted as two (papers often count one: {half:.4g} G)",
+    },
+    "cost_device": {
+        "zh": "设备 {device}，PaddlePaddle {paddle}，OMP_NUM_THREADS={threads}",
+        "en": "on {device}, PaddlePaddle {paddle}, OMP_NUM_THREADS={threads}",
+    },
+    "cost_rate": {
+        "zh": "批大小 {size}：每秒 {rate:,.1f} 张图像",
+        "en": "batch size {size}: {rate:,.1f} images/s",
+    },
+    "cost_latency": {
+        "zh": "一张图像：中位数 {median:.2f} 毫秒，95% 不超过 {most:.2f} 毫秒 (共 {passes} 次)",
+        "en": "one image: {median:.2f} ms, the median of {passes}; 95 % within {most:.2f} ms",
+    },
+    "cost_memory": {
+        "zh": "内存最高 {mebibytes:,.0f} MiB (整个进程，包括 PaddlePaddle)",
+        "en": "highest memory: {mebibytes:,.0f} MiB, of the whole process with PaddlePaddle",
+    },
+    "cost_gpu_memory": {"zh": "显存最高 {mebibytes:,.0f} MiB", "en": "highest GPU memory: {mebibytes:,.0f} MiB"},
+    "predicted_class": {"zh": "类别 {number}", "en": "class {number}"},
+    "exported": {
+        "zh": "已写入 {folder}：{files}。输入 {shape}；paddle.inference 读回后与模型最多相差最大 logit 的 {difference:.1e}",
+        "en": "written to {folder}: {files}. Input {shape}; read back by paddle.inference, it differs from the model by at "
+        "most {difference:.1e} of the largest logit",
+    },
+    "weights_of_run": {
+        "zh": "模型是按运行目录里的 config.yaml 建立的；如果训练的是你自己的代码，请加上 --code PATH。",
+        "en": "The model is built by the config.yaml of the run; if it was your own code that was trained, add --code PATH.",
+    },
+    "exported_own": {
+        "zh": "这次训练用的是你自己的代码；导出的是本包的模型，权重是你的。两者结果是否相同：分别用 paddle-vit eval {source} "
+        "和 paddle-vit eval {source} --code PATH 比较。",
+        "en": "This run trained your own code; what was exported is the package's model with your weights. To see whether both "
+        "answer alike, compare paddle-vit eval {source} with paddle-vit eval {source} --code PATH.",
+    },
     "weights_loaded": {
         "zh": "{model}：{parameters} 个参数，来自 {file} ({kind})，{classes}",
         "en": "{model}: {parameters} parameters from {file} ({kind}), {classes}",

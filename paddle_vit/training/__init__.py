@@ -9,9 +9,9 @@ import importlib
 _PUBLIC = {
     "Recipe": "config",
     "RecipeError": "config",
-    "list_recipes": "config",
+    "list_recipes": "recipes",
     "load_recipe": "config",
-    "DEIT_SETTINGS": "config",
+    "DEIT_SETTINGS": "recipes_imagenet",
     "DATA": "data",
     **dict.fromkeys(
         (

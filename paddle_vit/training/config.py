@@ -1,8 +1,10 @@
-"""Recipes: every number that decides what a training run does. Checked before Paddle is loaded or data is read."""
+"""What a recipe is: every number that decides what a training run does. All are checked before data is read."""
 
 import difflib
 import math
 import numbers
+import os
+import reprlib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -28,7 +30,7 @@ class Recipe:
     lesson: str  # whose stubs hold the model
     model_class: str  # in paddle_vit.models, and in the learner's code
     model_arguments: dict  # of that class; sizes of images and number of classes come from the data
-    data: str  # one of paddle_vit.training.DATA
+    data: str  # a data set, see paddle_vit.training.datasets
     epochs: int
     batch_size: int  # images
     learning_rate: float  # the highest, at the end of the warm-up
@@ -36,6 +38,17 @@ class Recipe:
     weight_decay: float
     evaluate_every: int  # epochs between two looks at the test images; the last epoch is always looked at
     seed: int = 0
+    data_path: str = ""  # where the data are, for those that do not come with the package
+    image_size: int = 0  # pixels of a side of photographs, 0 for 224
+    normalize: str = "half"  # colours from -1 to 1; or "imagenet": less ImageNet's mean, over its standard deviation
+    crop: str = "none"  # "padded": moved by up to an eighth; "resized": a random part of the image, at the model's size
+    flip: float = 0.0  # probability that left and right are exchanged
+    bad_images: int = 0  # files that may be missing or damaged; more than that end the run
+    device: str = ""  # such as "cpu" or "gpu:1"; empty: a GPU where Paddle has one
+    workers: int = 0  # processes that prepare images beside the one that trains
+    weights: str = ""  # a file of weights to begin with, published ones or one's own
+    freeze: int = 0  # layers from the front that keep their weights, with the patch embedding; -1: all but the heads
+    layer_decay: float = 1.0  # learning rate of a layer, over that of the next one
     train_images: int = 0  # train with only so many images, all others test; 0 for the data's own division
     minimum_learning_rate: float = 0.0  # at the end of the run
     scale_from: int = 0  # the batch size that learning_rate is meant for, scaled to batch_size; 0: it is not scaled
@@ -50,6 +63,8 @@ class Recipe:
     accumulate: int = 1  # parts that a batch is cut into, whose gradients are added: the same result with less memory
     clip: float = 0.0  # longest norm of all gradients together, 0: they are not clipped
     precision: str = "float32"  # or "float16", "bfloat16": mixed precision on a GPU; on a CPU all is float32
+    checkpoint_seconds: float = 5.0  # between two checkpoints at least; writing takes up to a fiftieth of the time
+    save_every: int = 0  # epochs between two checkpoints that are kept, 0 for none
     ema: float = 0.0  # decay of the averaged weights, which then are tested and kept; 0 for none
     distillation: str = "none"  # "none", "soft" or "hard"
     alpha: float = 0.5  # weight of the distillation in the loss
@@ -71,6 +86,9 @@ class Recipe:
 # Fields that say which run it is, and are not settings of it
 _FIXED = ("name", "lesson", "model_class", "model_arguments")
 
+# Files and folders, whose ~ is the home folder
+_PATHS = ("data_path", "weights", "teacher_weights")
+
 # What a number has to be: the test, and its wording
 _AT_LEAST_1 = (lambda x: x >= 1, "at least 1")
 _ABOVE_0 = (lambda x: x > 0, "above 0")
@@ -84,172 +102,17 @@ _LIMITS = {
     **dict.fromkeys(("learning_rate", "mlp_ratio", "temperature", "se_ratio"), _ABOVE_0),
     **dict.fromkeys(("weight_decay", "seed", "train_images", "minimum_learning_rate", "scale_from"), _NOT_NEGATIVE),
     **dict.fromkeys(("mixup", "cutmix", "rand_augment", "clip"), _NOT_NEGATIVE),
+    **dict.fromkeys(("checkpoint_seconds", "save_every", "image_size", "bad_images", "workers"), _NOT_NEGATIVE),
     **dict.fromkeys(("warmup", "dropout", "attention_dropout", "droppath", "ema"), _SHARE),
-    **dict.fromkeys(("label_smoothing", "erasing", "alpha"), _WEIGHT),
+    **dict.fromkeys(("label_smoothing", "erasing", "alpha", "flip"), _WEIGHT),
     "magnitude": (lambda x: 0 <= x <= 10, "from 0 to 10"),
     "distillation": (lambda x: x in ("none", "soft", "hard"), "none, soft or hard"),
+    "normalize": (lambda x: x in ("half", "imagenet"), "half or imagenet"),
+    "crop": (lambda x: x in ("none", "padded", "resized"), "none, padded or resized"),
+    "freeze": (lambda x: x >= -1, "0 or more, or -1"),
+    "layer_decay": (lambda x: 0 < x <= 1, "above 0, at most 1"),
     "precision": (lambda x: x in ("float32", "float16", "bfloat16"), "float32, float16 or bfloat16"),
 }
-
-
-# The model of vit_digits and deit_digits, as far as they agree
-_SMALL = dict(
-    patch_size=2, embed_dim=64, depth=4, num_heads=8, mlp_ratio=2.0, qkv_bias=True, dropout=0.0, attention_dropout=0.0
-)
-
-# Digits turned, sheared and moved a little
-_TURNED_DIGITS = dict(rand_augment=2, magnitude=2.0, geometric=True)
-
-
-def vit_digits():
-    """Small ViT on the built-in handwritten digits, 1,297 images of 8x8 to train with and 500 to test.
-
-    Paper: Dosovitskiy et al., ICLR 2021, arXiv:2010.11929, scaled down; no augmentation, no flips.
-    Hardware: 2 CPU cores, 50 seconds.
-    Expected accuracy: 98.20 % of the test images, mean of the seeds 0, 1, 2 (98.8, 97.4, 98.4), Paddle 3.3.1.
-        Settings were chosen by cross-validation inside the training images, on an equivalent model in another
-        framework (97.6 % there), never on the test images.
-    Command: paddle-vit train vit_digits
-    """
-    return Recipe(
-        name="vit_digits",
-        lesson="vit",
-        model_class="VisionTransformer",
-        model_arguments=dict(**_SMALL, droppath=0.2, pool="class", position="learned"),
-        data="digits",
-        epochs=60,
-        batch_size=32,
-        learning_rate=5e-4,
-        warmup=0.1,
-        weight_decay=0.05,
-        evaluate_every=5,
-    )
-
-
-def deit_digits():
-    """Small DeiT on the digits, with a teacher that is trained first.
-
-    Paper: Touvron et al., ICML 2021, arXiv:2012.12877, scaled down. Of its recipe what suits 8x8 pixels; what each
-        part adds or costs: benchmarks/deit_digits.py. No flips.
-    Hardware: 2 CPU cores, 120 to 190 seconds beside other work, teacher included.
-    Expected accuracy: 98.33 % of the test images, mean of the seeds 0, 1, 2 (98.2, 98.2, 98.6), Paddle 3.3.1.
-    Command: paddle-vit train deit_digits
-    """
-    return Recipe(
-        name="deit_digits",
-        lesson="deit",
-        model_class="DeiT",
-        model_arguments=dict(**_SMALL, droppath=0.1),
-        data="digits",
-        epochs=80,
-        batch_size=32,
-        learning_rate=1e-3,
-        warmup=0.1,
-        weight_decay=0.05,
-        evaluate_every=5,
-        **_TURNED_DIGITS,
-        mixup=0.8,
-        cutmix=1.0,
-        ema=0.99,
-        distillation="hard",
-        alpha=0.5,
-        teacher="regnet_digits",
-    )
-
-
-def regnet_digits():
-    """Tiny RegNetY on the digits: the teacher of deit_digits, a network of convolutions.
-
-    Paper: Radosavovic et al., CVPR 2020, arXiv:2003.13678, scaled down; augmented and mixed as its student's images are.
-    Hardware: 2 CPU cores, 20 seconds.
-    Expected accuracy: 99.00 % of the test images, mean of the seeds 0, 1, 2 (99.4, 99.0, 98.6), Paddle 3.3.1.
-    Command: paddle-vit train regnet_digits
-    """
-    return Recipe(
-        name="regnet_digits",
-        lesson="deit",
-        model_class="RegNet",
-        model_arguments=dict(stem_width=16, stem_stride=1, widths=(32, 64), depths=(1, 2), group_width=8),
-        data="digits",
-        epochs=30,
-        batch_size=32,
-        learning_rate=2e-3,
-        warmup=0.1,
-        weight_decay=0.05,
-        evaluate_every=5,
-        **_TURNED_DIGITS,
-        mixup=0.8,
-        cutmix=1.0,
-    )
-
-
-def swin_digits():
-    """Small Swin on the digits enlarged to 32x32 pixels: two stages, windows of 4x4 tokens.
-
-    Paper: Liu et al., ICCV 2021, arXiv:2103.14030, scaled down, with absolute positions and augmentation beside the
-        relative ones; what each part adds or costs: benchmarks/swin_digits.py. No flips.
-    Hardware: 2 CPU cores, 160 to 170 seconds beside other work.
-    Expected accuracy: 98.80 % of the test images, mean of the seeds 0, 1, 2 (98.6, 98.8, 99.0), Paddle 3.3.1.
-    Command: paddle-vit train swin_digits
-    """
-    return Recipe(
-        name="swin_digits",
-        lesson="swin",
-        model_class="SwinTransformer",
-        model_arguments=dict(
-            patch_size=4,
-            embed_dim=32,
-            depths=(2, 2),
-            num_heads=(2, 4),
-            window_size=4,
-            mlp_ratio=2.0,
-            qkv_bias=True,
-            dropout=0.0,
-            attention_dropout=0.0,
-            droppath=0.1,
-            absolute_position=True,
-        ),
-        data="digits_32x32",
-        epochs=60,
-        batch_size=32,
-        learning_rate=2e-3,
-        warmup=0.1,
-        weight_decay=0.05,
-        evaluate_every=5,
-        **_TURNED_DIGITS,
-        clip=5.0,
-    )
-
-
-# Table 9 of the DeiT paper (Touvron et al., ICML 2021, arXiv:2012.12877), column DeiT-B. Beta parameters of mixup and
-# cutmix, decay and least learning rate as in the authors' code. Gradients are not clipped, there is no dropout.
-DEIT_SETTINGS = dict(
-    epochs=300,
-    batch_size=1024,
-    learning_rate=5e-4,
-    scale_from=512,
-    minimum_learning_rate=1e-5,
-    warmup=5 / 300,
-    weight_decay=0.05,
-    label_smoothing=0.1,
-    rand_augment=2,
-    magnitude=9.0,
-    erasing=0.25,
-    mixup=0.8,
-    cutmix=1.0,
-    repeats=3,
-    ema=0.99996,
-    dropout=0.0,
-    droppath=0.1,
-)
-
-
-RECIPES = {recipe.__name__: recipe for recipe in (vit_digits, deit_digits, regnet_digits, swin_digits)}
-
-
-def list_recipes():
-    """Names of the recipes that come with the package."""
-    return list(RECIPES)
 
 
 def load_recipe(source, /, **changes):
@@ -266,51 +129,85 @@ def load_recipe(source, /, **changes):
     Raises:
         RecipeError: an unknown recipe or setting (the message names the nearest), a value of the wrong type or out of
             range, a file that cannot be read.
+        PaddleMissing: there is no Paddle, and the recipe is one for a published model.
     """
     if isinstance(source, Recipe):
         return change(source, changes)
+    recipes = known_recipes()
     text = str(source)
-    if text in RECIPES:
-        return change(RECIPES[text](), changes)
+    if text in recipes:
+        return change(recipes[text](), changes)
     if not text.endswith((".yaml", ".yml")):
-        raise RecipeError(f"no recipe is called {text!r}: {nearest(text, RECIPES)}, or give a .yaml file")
+        raise RecipeError(f"no recipe is called {text!r}: {nearest(text, recipes)}, or give a .yaml file")
     entries = read_yaml(text)
-    base = str(entries.pop("recipe", None))
-    if base not in RECIPES:
-        raise RecipeError(f"{text}: the entry 'recipe' must name the base recipe: {nearest(base, RECIPES)}")
-    return change(change(RECIPES[base](), entries), changes)
+    base = entries.pop("recipe", "")
+    base = base if isinstance(base, str) else ""
+    if base not in recipes:
+        raise RecipeError(f"{text}: the entry 'recipe' must name the base recipe: {nearest(base, recipes)}")
+    return change(change(recipes[base](), entries), changes)
+
+
+def known_recipes():
+    """Name -> function that makes the recipe."""
+    from paddle_vit.training.recipes import RECIPES  # which are made of this module's Recipe
+
+    return RECIPES
 
 
 def read_yaml(path):
-    """The mapping in a YAML file.
+    """The mapping in a YAML file: plain values, never objects.
 
     Raises:
-        RecipeError: there is no such file, or it holds something else.
+        RecipeError: there is no such file, or it holds something else, or a key twice, of which YAML would take the last.
     """
     try:
-        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        loader = yaml.SafeLoader(Path(path).read_bytes())
+        node = loader.get_single_node()
+        check_keys(path, node)
+        entries = loader.construct_document(node)
+    except RecipeError:
+        raise
+    # ValueError: numbers and dates that are none; RecursionError: thousands of brackets
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise RecipeError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(entries, dict):
-        raise RecipeError(f"{path} must hold lines of the form 'key: value'")
     return entries
 
 
+def check_keys(path, node):
+    """Raise a RecipeError unless a YAML node is a mapping from names, in which every name stands once."""
+    if not isinstance(node, yaml.MappingNode) or node.tag != "tag:yaml.org,2002:map":
+        raise RecipeError(f"{path} must hold lines of the form 'key: value'")
+    lines = {}
+    for key, _ in node.value:
+        line, name = key.start_mark.line + 1, key.value
+        if key.tag != "tag:yaml.org,2002:str" or not isinstance(name, str):
+            raise RecipeError(f"{path}, line {line}: before the colon must be the name of a setting")
+        if name in lines:
+            raise RecipeError(
+                f"{path} gives {_brief(name)} twice, in lines {lines[name]} and {line}: delete one of them"
+            )
+        lines[name] = line
+
+
 def parse_changes(texts):
-    """["epochs=3", "position=none"] to {"epochs": 3, "position": "none"}, values read as YAML reads them.
+    """["epochs=3", "position=none"] to {"epochs": 3, "position": "none"}.
+
+    Values are read as YAML reads them, but for settings of Recipe that are texts: a path may contain what it likes.
 
     Raises:
         RecipeError: a text without an equals sign, or a value that YAML cannot read.
     """
+    plain = {field.name for field in fields(Recipe) if field.type is str}
     changes = {}
     for text in texts:
         key, equals, value = text.partition("=")
+        key = key.strip()
         if not equals or not key:
             raise RecipeError(f"{text!r} is not of the form key=value")
         try:
-            changes[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise RecipeError(f"{text!r}: the value cannot be read") from error
+            changes[key] = value if key in plain else yaml.safe_load(value)
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
+            raise RecipeError(f"{_brief(text)}: the value cannot be read") from error
     return changes
 
 
@@ -329,9 +226,12 @@ def change(recipe, changes):
     settings = settings_of(recipe)
     own, model = {}, dict(recipe.model_arguments)
     for key, value in changes.items():
+        if key not in settings and isinstance(value, dict):
+            raise RecipeError(f"{_brief(key)} holds other settings: write each in a line of its own, not indented")
         if key not in settings:
-            raise RecipeError(f"{recipe.name} has no setting {key!r}: {nearest(str(key), settings)}")
-        (model if key in model else own)[key] = convert(key, value, type(settings[key]))
+            raise RecipeError(f"{recipe.name} has no setting {_brief(key)}: {nearest(key, settings)}")
+        value = convert(key, value, type(settings[key]))
+        (model if key in model else own)[key] = os.path.expanduser(value) if key in _PATHS else value
     return replace(recipe, model_arguments=model, **own)
 
 
@@ -347,6 +247,9 @@ def convert(key, value, expected):
         except ValueError:
             pass
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    for one in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(one, numbers.Integral) and abs(one) >= 2**63:  # no array holds it, and some cannot be printed
+            raise RecipeError(f"{key} must be below 2^63, not a number of {int(one).bit_length()} bits")
     if expected is float and is_number:
         return float(value)
     if expected is int and is_number and isinstance(value, numbers.Integral):
@@ -355,7 +258,7 @@ def convert(key, value, expected):
         return value
     if expected is tuple and isinstance(value, (list, tuple)) and all(type(one) is int and one > 0 for one in value):
         return tuple(value)
-    raise RecipeError(f"{key} must be {_TYPES[expected]}, not {value!r}")
+    raise RecipeError(f"{key} must be {_TYPES[expected]}, not {_brief(value)}")
 
 
 _TYPES = {
@@ -383,10 +286,20 @@ def check_distillation(recipe):
     if recipe.teacher.startswith("paddle.vision.models."):
         if not recipe.teacher_weights:
             raise RecipeError(f"teacher {recipe.teacher} needs its weights: teacher_weights=FILE.safetensors")
-    elif recipe.teacher and recipe.teacher not in RECIPES:
+    elif recipe.teacher and recipe.teacher not in known_recipes():
         raise RecipeError(
-            f"no recipe is called {recipe.teacher!r}, to train the teacher: {nearest(recipe.teacher, RECIPES)}"
+            f"no recipe is called {recipe.teacher!r}, to train the teacher: {nearest(recipe.teacher, known_recipes())}"
         )
+
+
+def _brief(value):
+    """repr of a value, cut: a short YAML file can hold a list of a million others."""
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother = 2, 80, 80
+    try:
+        return short.repr(value)
+    except ValueError:  # Python does not print whole numbers of thousands of digits
+        return f"this {type(value).__name__}"
 
 
 def nearest(name, names):

@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from paddle_vit.training.config import RecipeError
+
 _FOLDER = Path(__file__).parents[1] / "data"
 
 
 class Split(NamedTuple):
     """One part of a data set."""
 
-    images: np.ndarray  # [B, in_channels, height, width] float32
+    images: np.ndarray  # [B, in_channels, height, width] float32; or what gives such a batch for indices; or Photos
     labels: np.ndarray  # [B] int64
 
 
@@ -25,6 +27,7 @@ class Data(NamedTuple):
     num_classes: int
     load: Callable  # () -> train, test: Split
     background: int = 128  # grey, 0 to 255, of what lies outside an image that is turned or moved
+    names: Callable = lambda: None  # () -> names of the classes, or None where they are just numbers
 
     def model_arguments(self):
         """What a model's constructor has to know of the data."""
@@ -81,6 +84,8 @@ def few(train, test, num_images, seed):
     Returns:
         train, test: Split
     """
+    if not isinstance(train.images, np.ndarray):
+        raise RecipeError("train_images is for data that come with the package; of other data, take fewer files")
     images, labels = (np.concatenate(parts) for parts in zip(train, test, strict=True))
     generator = np.random.Generator(np.random.PCG64(seed))
     order = generator.permutation(len(labels))

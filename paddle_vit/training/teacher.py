@@ -88,9 +88,13 @@ def build_teachers(recipe, data, given, out, train):
     return teachers
 
 
+# What a teacher has from its student's recipe: the images, and how they are prepared
+_OF_STUDENT = ("data", "data_path", "image_size", "normalize", "bad_images", "workers", "train_images", "seed")
+
+
 def teacher_recipe(recipe):
     """The recipe by which the teacher is trained: on the same images, from the same seed."""
-    return load_recipe(recipe.teacher, data=recipe.data, train_images=recipe.train_images, seed=recipe.seed)
+    return load_recipe(recipe.teacher, **{key: getattr(recipe, key) for key in _OF_STUDENT})
 
 
 def from_vision(name, num_classes, path):

@@ -16,6 +16,12 @@ from paddle_vit.training import save_weights
 NAME = "vit_tiny_patch16_224"
 
 
+@pytest.fixture(autouse=True)
+def language_restored(monkeypatch):
+    """--lang sets the variable for the pictures, here in the tests' own process."""
+    monkeypatch.setenv("PADDLE_VIT_LANG", "en")
+
+
 @pytest.fixture(scope="module")
 def pdparams(tmp_path_factory):
     """A file with a hidden layer in its head, and 21 classes; and the model."""

@@ -70,7 +70,7 @@ def test_each_part_does_what_it_says():
     chosen = next(batch_indices(50, 16, seed=0, epoch=1))
     plain, labels = split().images[chosen], split().labels[chosen]
     recipe = load_recipe("vit_digits", batch_size=16)
-    erased = augment_image(plain[3], generator_of(0, 1, 3), dataclasses.replace(recipe, erasing=1.0), 0)
+    erased = augment_image(plain[3], generator_of(0, 1, 3), dataclasses.replace(recipe, erasing=1.0), DIGITS)
     expected = parts.random_erasing(plain[3], generator_of(0, 1, 3), 1.0)
     assert np.array_equal(erased, expected) and not np.array_equal(erased, plain[3])
     assert np.array_equal(epoch_of(erasing=1.0)[0][0][3], erased), "the generator of its place in the epoch"

@@ -44,8 +44,11 @@ def test_result_and_files(tmp_path):
     result = tiny(tmp_path / "run", epochs=5, evaluate_every=2, learning_rate=0.01, embed_dim=32)
     assert result.out == tmp_path / "run"
     assert sorted(os.listdir(result.out)) == [
+        "best.safetensors",
         "config.yaml",
+        "last.safetensors",
         "learning_curve.png",
+        "log.txt",
         "metrics.jsonl",
         "weights.safetensors",
     ]
@@ -169,7 +172,7 @@ def test_other_data_by_name(tmp_path):
     result = tiny(tmp_path, epochs=1, data="digits_0_to_4")
     assert result.model.head.weight.shape[1] == 5
     assert load_recipe(tmp_path / "config.yaml").data == "digits_0_to_4"
-    with pytest.raises(paddle_vit.training.RecipeError, match="no data set is called 'digitz'.*digits_16x16"):
+    with pytest.raises(paddle_vit.training.RecipeError, match="no data set is called 'digitz': did you mean digits"):
         tiny(tmp_path, data="digitz")
 
 
@@ -440,7 +443,7 @@ def test_files_of_an_earlier_run_do_not_stay(tmp_path):
         (tmp_path / name).write_bytes(b"of an earlier run")
     with pytest.raises(FloatingPointError):
         tiny(tmp_path, learning_rate=1e37, warmup=0)
-    assert sorted(os.listdir(tmp_path)) == ["config.yaml", "metrics.jsonl"]
+    assert sorted(os.listdir(tmp_path)) == ["config.yaml", "log.txt", "metrics.jsonl"]
 
 
 def test_plain_lines(tmp_path, capsys):

@@ -10,9 +10,9 @@ import pytest
 from paddle_vit.models import DeiT, VisionTransformer, create_model
 from paddle_vit.training import Distillation, RecipeError, engine, load_recipe, save_weights
 from paddle_vit.training import recipe as parts
-from paddle_vit.training.config import DEIT_SETTINGS
 from paddle_vit.training.data import DATA, load_enlarged_digits
 from paddle_vit.training.engine import train
+from paddle_vit.training.recipes_imagenet import DEIT_SETTINGS
 from paddle_vit.training.teacher import from_vision
 
 SMALL = dict(epochs=1, batch_size=64, embed_dim=8, depth=1, num_heads=2, train_images=128)
@@ -83,15 +83,18 @@ def test_the_loss_is_that_of_the_recipe():
 
 
 def test_a_teacher_is_trained_first_and_left_beside_the_student(tmp_path, monkeypatch):
-    monkeypatch.setitem(engine.DATA, "digits", engine.DATA["digits"])
+    monkeypatch.setitem(DATA, "digits", DATA["digits"])
     recipe = load_recipe("regnet_digits", epochs=1)
     monkeypatch.setattr(
         "paddle_vit.training.teacher.load_recipe", lambda name, **changes: load_recipe(recipe, **changes)
     )
     result = run(tmp_path / "run", seed=5)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "best.safetensors",
         "config.yaml",
+        "last.safetensors",
         "learning_curve.png",
+        "log.txt",
         "metrics.jsonl",
         "teacher",
         "weights.safetensors",

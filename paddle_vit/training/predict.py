@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import paddle
-from PIL import Image, ImageOps
+from PIL import Image
 
 from paddle_vit.models import create_model
 from paddle_vit.models.weights import Loaded, head_arguments, load_weights
@@ -14,7 +14,7 @@ from paddle_vit.training.build import build_model
 from paddle_vit.training.config import Recipe, RecipeError, load_recipe
 from paddle_vit.training.data import DATA, Data, few
 from paddle_vit.training.datasets import normalised, open_data
-from paddle_vit.visualize.photos import load_image
+from paddle_vit.visualize.photos import load_image, open_on_white
 
 OWN_MODEL = "# trained a model given by the caller"  # engine.origin writes it
 CONFIG, WEIGHTS = "config.yaml", "weights.safetensors"
@@ -22,12 +22,6 @@ CONFIG, WEIGHTS = "config.yaml", "weights.safetensors"
 _DRAWN = 8  # pixels of a side of the digits' originals
 _GRAIN = 64  # pixels of a side: with more it is a photograph, and its grain is averaged away
 _FAINT = 0.3  # of the darkest ink: what is paler lies outside of the square around the ink
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    Image.DecompressionBombError,
-)  # what Pillow raises for no image, or half of one
 
 
 class Found(NamedTuple):
@@ -250,14 +244,14 @@ def prepare(path, recipe, data, normalize="half"):
         RecipeError: there is no such file, or it is no image.
     """
     height, width = data.image_size
-    if data.in_channels != 1:
-        try:
+    try:
+        if data.in_channels != 1:
             image = load_image(path, max(height, width))  # 3 side side
-        except ValueError as error:
-            raise RecipeError(error) from None
-        top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
-        return normalised(2 * image[:, top : top + height, left : left + width] - 1, normalize)
-    gray = _open_gray(path)
+            top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+            return normalised(2 * image[:, top : top + height, left : left + width] - 1, normalize)
+        gray = _open_gray(path)  # side side
+    except ValueError as error:
+        raise RecipeError(error) from None
     # the larger digits were enlarged from 8 x 8, linearly; so are these
     drawn = (_DRAWN, _DRAWN) if recipe is not None and recipe.data.startswith("digits") else (height, width)
     if data.background == 0 and on_paper(gray):
@@ -269,17 +263,7 @@ def prepare(path, recipe, data, normalize="half"):
 
 def _open_gray(path):
     """The square in the middle of an image file, [side, side] from 0, black, to 1, white. What is transparent becomes white."""
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode.startswith("I"):  # 16 bits
-                image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-            image = image.convert("RGBA")
-    except FileNotFoundError:
-        raise RecipeError(f"there is no file {path}") from None
-    except _DAMAGED as error:
-        raise RecipeError(f"{path} cannot be read as an image; JPEG and PNG files can ({error})") from None
-    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("L")
+    image = open_on_white(path).convert("L")
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return np.asarray(image.crop((left, top, left + side, top + side)), dtype=np.float32) / 255

@@ -42,6 +42,20 @@ def load_image(path, size=224):
     Raises:
         ValueError: there is no such file, or it is no image.
     """
+    image = open_on_white(path)
+    resized = round(size * 256 / 224)
+    width, height = (side * resized // min(image.size) for side in image.size)
+    left, top = (width - size) // 2, (height - size) // 2
+    image = image.resize((width, height), Image.Resampling.BICUBIC).crop((left, top, left + size, top + size))
+    return np.asarray(image).transpose(2, 0, 1).astype(np.float32) / 255
+
+
+def open_on_white(path):
+    """An image file as an Image of mode "RGB", upright; what is transparent becomes white.
+
+    Raises:
+        ValueError: there is no such file, or it is no image.
+    """
     try:
         with Image.open(path) as file:
             image = ImageOps.exif_transpose(file)
@@ -52,9 +66,4 @@ def load_image(path, size=224):
         raise ValueError(f"there is no file {path}") from None
     except _DAMAGED as error:
         raise ValueError(f"{path} cannot be read as an image; JPEG and PNG files can ({error})") from None
-    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    resized = round(size * 256 / 224)
-    width, height = (side * resized // min(image.size) for side in image.size)
-    left, top = (width - size) // 2, (height - size) // 2
-    image = image.resize((width, height), Image.Resampling.BICUBIC).crop((left, top, left + size, top + size))
-    return np.asarray(image).transpose(2, 0, 1).astype(np.float32) / 255
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
